@@ -1,0 +1,1 @@
+"""The batch engine: Spark runs the columnar meaning over the event lake."""

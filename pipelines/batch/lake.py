@@ -1,0 +1,61 @@
+"""Reads the event lake and says which days of it there are."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.plan import EventTable
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class LakeError(ValueError):
+    """The lake holds no events to work on."""
+
+
+def read_events(spark: "SparkSession", table: EventTable, start: int, stop: int) -> "DataFrame":
+    """Return the events with `start <= event time < stop` (microseconds), reading only their days.
+
+    Raises:
+        LakeError: The table has no folder in the lake.
+    """
+    from pyspark.errors import AnalysisException
+    from pyspark.sql import functions as F  # noqa: N812 - the name Spark's own documentation uses
+
+    try:
+        events = spark.read.parquet(table.lake)
+    except AnalysisException as error:
+        raise LakeError(f"no events in {table.lake} ({error.getCondition()}); land them there by day first.") from None
+    at = F.col(table.timestamp)
+    return events.where(
+        (F.col("date") >= day_of(start))
+        & (F.col("date") <= day_of(stop))
+        & (at >= F.timestamp_micros(F.lit(start)))
+        & (at < F.timestamp_micros(F.lit(stop)))
+    ).drop("date")
+
+
+def days_of(folder: str) -> list[str]:
+    """Return the `date=` partitions of a local folder, in order."""
+    return sorted(path.name.partition("=")[2] for path in Path(folder).glob("date=*"))
+
+
+def day_of(t: int) -> str:
+    """Return the UTC day of a time in microseconds, as `YYYY-MM-DD`."""
+    return (EPOCH + timedelta(microseconds=t)).strftime("%Y-%m-%d")
+
+
+def micros(day: str) -> int:
+    """Return a day, or an ISO 8601 instant taken as UTC, in microseconds since the epoch.
+
+    Raises:
+        ValueError: The text is neither.
+    """
+    try:
+        at = datetime.fromisoformat(day)
+    except ValueError:
+        raise ValueError(f"{day!r} is not a day; write such as 2026-01-31.") from None
+    return ((at if at.tzinfo else at.replace(tzinfo=UTC)) - EPOCH) // timedelta(microseconds=1)

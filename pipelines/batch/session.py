@@ -1,0 +1,44 @@
+"""Opens the Spark session that every batch job uses."""
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from pipelines.batch.java import find_java_home
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+def open_spark(name: str) -> "SparkSession":
+    """Open a Spark session in UTC. SPARK_MASTER names a cluster; without it all cores of this machine are used."""
+    os.environ["JAVA_HOME"] = str(find_java_home())
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
+    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    from pyspark.sql import SparkSession
+
+    master = os.environ.get("SPARK_MASTER", "local[*]")
+    builder = SparkSession.builder.master(master).appName(name)
+    settings = {
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.sources.partitionOverwriteMode": "dynamic",
+        "spark.sql.maxConcurrentOutputFileWriters": "1000",
+        "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+        "spark.sql.parquet.compression.codec": "zstd",
+        "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
+        "spark.sql.execution.arrow.maxRecordsPerBatch": "65536",
+        "spark.sql.adaptive.coalescePartitions.enabled": "false",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.log.level": "ERROR",
+    }
+    if master.startswith("local"):
+        settings |= {
+            "spark.driver.host": "127.0.0.1",
+            "spark.driver.bindAddress": "127.0.0.1",
+            "spark.driver.memory": os.environ.get("SPARK_DRIVER_MEMORY", "3g"),
+        }
+    for key, value in settings.items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()

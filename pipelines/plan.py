@@ -1,0 +1,135 @@
+"""What engines run: the plan of one feature view, frozen and printable. No engine and no Feast in here."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from pipelines.semantics.durations import format_duration
+from pipelines.semantics.feature import Feature
+
+
+class PlanError(ValueError):
+    """A declaration that cannot be kept; the message says what to write instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventTable:
+    """One table of events: a topic while they are live, a lake folder ever after.
+
+    Attributes:
+        name: The folder's name in the lake, and the topic's.
+        lake: Path of the lake folder, Parquet in `date=YYYY-MM-DD` partitions of the UTC day of the event time.
+        timestamp: The event time column.
+        event_id: The column that tells one event from another.
+        topic: The broker's topic; None for a table that only batch views read.
+        partition_by: The column by which the topic is partitioned.
+        columns: Name and Arrow type name of each column of the topic.
+        lateness: Microseconds that an event may be out of order and still be merged (rule 7).
+        known_after: Microseconds after its time at which an event of this table becomes known.
+    """
+
+    name: str
+    lake: str
+    timestamp: str
+    event_id: str
+    topic: str | None = None
+    partition_by: str | None = None
+    columns: tuple[tuple[str, str], ...] = ()
+    lateness: int = 0
+    known_after: int = 0
+
+    def schema(self) -> pa.Schema:
+        """Return the Arrow schema of the topic's events."""
+        return pa.schema([(name, arrow_type(kind)) for name, kind in self.columns])
+
+
+@dataclass(frozen=True, slots=True)
+class ViewPlan:
+    """How one feature view is computed.
+
+    Attributes:
+        view: The feature view.
+        kind: `stream` (rule 1) or `batch` (rule 2).
+        keys: The entity's join keys.
+        features: What is computed.
+        table: The events.
+        log: Path of the feature log, Parquet in `date=YYYY-MM-DD` partitions.
+        ttl: Microseconds that a row holds; 0 for ever.
+        transform: A pandas function from events to events with more columns, applied first; None for none.
+    """
+
+    view: str
+    kind: Literal["stream", "batch"]
+    keys: tuple[str, ...]
+    features: tuple[Feature, ...]
+    table: EventTable
+    log: str
+    ttl: int = 0
+    transform: Callable[[Any], Any] | None = None
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Return the columns that the features read, each once."""
+        return tuple(dict.fromkeys(f.column for f in self.features if f.column is not None))
+
+    @property
+    def reach(self) -> int:
+        """Return how far back, in microseconds, an event can still matter."""
+        return max(f.window.delay + f.window.size + f.window.slide for f in self.features)
+
+    def to_json(self) -> str:
+        """Return the plan as JSON, durations written out."""
+        return json.dumps(
+            {
+                "view": self.view,
+                "kind": self.kind,
+                "keys": self.keys,
+                "table": {**asdict(self.table), "columns": dict(self.table.columns)},
+                "log": self.log,
+                "ttl": format_duration(self.ttl),
+                "transform": self.transform and getattr(self.transform, "__qualname__", str(self.transform)),
+                "features": [_describe(feature) for feature in self.features],
+            },
+            indent=2,
+        )
+
+
+ARROW_TYPES = {
+    "bigint": pa.int64(),
+    "long": pa.int64(),
+    "int": pa.int32(),
+    "integer": pa.int32(),
+    "smallint": pa.int16(),
+    "double": pa.float64(),
+    "float": pa.float32(),
+    "string": pa.string(),
+    "boolean": pa.bool_(),
+    "timestamp": pa.timestamp("us", "UTC"),
+}
+
+
+def arrow_type(name: str) -> pa.DataType:
+    """Return the Arrow type of a column type as Spark's DDL writes it.
+
+    Raises:
+        PlanError: The type is not one that events may have.
+    """
+    if name not in ARROW_TYPES:
+        raise PlanError(f"unknown column type {name!r}; use one of {', '.join(ARROW_TYPES)}.")
+    return ARROW_TYPES[name]
+
+
+def _describe(feature: Feature) -> dict[str, Any]:
+    window = feature.window
+    return {
+        "name": feature.name,
+        "function": repr(feature.aggregator),
+        "column": feature.column,
+        "size": format_duration(window.size),
+        "slide": format_duration(window.slide),
+        "delay": format_duration(window.delay),
+        "session_gap": feature.gap and format_duration(feature.gap),
+    }

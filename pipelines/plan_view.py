@@ -1,0 +1,243 @@
+"""The strict door: turns a declared Feast view into a plan, and refuses what cannot be kept."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from pipelines.plan import EventTable, PlanError, ViewPlan, arrow_type
+from pipelines.semantics.aggregators.table import FunctionError, parse_function
+from pipelines.semantics.durations import parse_duration
+from pipelines.semantics.feature import Feature
+from pipelines.semantics.windows import Window, WindowError, default_slide
+
+if TYPE_CHECKING:
+    from feast import BatchFeatureView, StreamFeatureView
+    from feast.aggregation import Aggregation
+    from feast.repo_contents import RepoContents
+
+MICROSECOND = timedelta(microseconds=1)
+VIEW_TAGS = {"millrace.delay"}
+SOURCE_TAGS = {"millrace.lake", "millrace.event_id", "millrace.partition_by", "millrace.known_after"}
+
+
+def plan_views(declared: "RepoContents") -> list[ViewPlan]:
+    """Plan every view that declares aggregations: stream views first, then batch views, by name.
+
+    Raises:
+        PlanError: A declaration cannot be kept.
+    """
+    from feast import BatchFeatureView
+
+    lakes = {source.name: source for source in declared.data_sources}
+    streams = [plan_stream_view(view, lakes) for view in declared.stream_feature_views if view.aggregations]
+    batches = [view for view in declared.feature_views if isinstance(view, BatchFeatureView) and view.aggregations]
+    return sorted(streams, key=lambda p: p.view) + sorted(map(plan_batch_view, batches), key=lambda p: p.view)
+
+
+def plan_stream_view(view: "StreamFeatureView", lakes: dict[str, Any]) -> ViewPlan:
+    """Plan a stream view: its source is a Kafka source that names its lake table by the tag `millrace.lake`.
+
+    Raises:
+        PlanError: The declaration cannot be kept.
+    """
+    from feast import KafkaSource
+
+    source = view.stream_source
+    if not isinstance(source, KafkaSource):
+        raise PlanError(f"{view.name}: source is a {type(source).__name__}; use a KafkaSource, which has a topic and a schema.")
+    tags = _tags(source.name, source.tags, SOURCE_TAGS)
+    lake = lakes.get(tags.get("millrace.lake", ""))
+    if lake is None:
+        raise PlanError(
+            f"{source.name}: no lake table; tag the source with millrace.lake and the name of the FileSource that holds"
+            f" its history, one of {_names(lakes)}."
+        )
+    columns = _columns(source)
+    table = EventTable(
+        name=source.kafka_options.topic,
+        lake=lake.path,
+        timestamp=_known(source.name, "timestamp_field", source.timestamp_field, columns),
+        event_id=_known(source.name, "tag millrace.event_id", tags.get("millrace.event_id", ""), columns),
+        topic=source.kafka_options.topic,
+        partition_by=_known(source.name, "tag millrace.partition_by", tags.get("millrace.partition_by", ""), columns),
+        columns=tuple(columns.items()),
+        lateness=_microseconds(source.kafka_options.watermark_delay_threshold),
+        known_after=_duration(source.name, tags, "millrace.known_after"),
+    )
+    keys = tuple(field.name for field in view.entity_columns)
+    for key in keys:
+        _known(view.name, "join key", key, columns)
+    types = {name: arrow_type(kind) for name, kind in columns.items()}
+    transform = view.feature_transformation.udf if view.feature_transformation else None
+    return _plan(view, "stream", keys, table, types, transform)
+
+
+def plan_batch_view(view: "BatchFeatureView") -> ViewPlan:
+    """Plan a batch view: its source is a feature view of raw events, its sink source the feature log.
+
+    Raises:
+        PlanError: The declaration cannot be kept.
+    """
+    from feast.type_map import feast_value_type_to_pa
+    from feast.types import ValueType
+
+    if len(view.source_views) != 1:
+        raise PlanError(
+            f"{view.name}: write source=<a FeatureView of the raw events> and sink_source=<a FileSource for the feature"
+            " log>."
+        )
+    events = view.source_views[0]
+    source = events.batch_source
+    tags = _tags(source.name, source.tags, SOURCE_TAGS)
+    types = {f.name: feast_value_type_to_pa(ValueType(f.dtype.to_value_type().value)) for f in events.schema}
+    types[source.timestamp_field] = pa.timestamp("us", "UTC")
+    table = EventTable(
+        name=source.name,
+        lake=source.path,
+        timestamp=source.timestamp_field,
+        event_id=_known(source.name, "tag millrace.event_id", tags.get("millrace.event_id", ""), types),
+        known_after=_duration(source.name, tags, "millrace.known_after"),
+    )
+    keys = tuple(field.name for field in view.entity_columns)
+    for key in keys:
+        _known(view.name, "join key", key, types)
+    transform = view.feature_transformation.udf if view.feature_transformation else None
+    return _plan(view, "batch", keys, table, types, transform)
+
+
+def _plan(
+    view: Any, kind: Any, keys: tuple[str, ...], table: EventTable, types: dict[str, pa.DataType], transform: Any
+) -> ViewPlan:
+    if not keys:
+        raise PlanError(f"{view.name}: no join key in the schema; add a Field for each join key of its entities.")
+    tags = _tags(view.name, view.tags, VIEW_TAGS)
+    delay = _duration(view.name, tags, "millrace.delay")
+    if delay < table.known_after:
+        raise PlanError(
+            f"{view.name}: its events are known only {table.known_after // 86_400_000_000} days after their time; tag the"
+            " view with millrace.delay of at least that, or the feature would see the future."
+        )
+    derived = _derived_columns(transform, types)
+    features = tuple(_feature(view.name, a, kind == "batch", delay, {**types, **derived}) for a in view.aggregations)
+    _check_schema(view, features, {**types, **derived})
+    return ViewPlan(
+        view=view.name,
+        kind=kind,
+        keys=keys,
+        features=features,
+        table=table,
+        log=view.batch_source.path,
+        ttl=_microseconds(view.ttl),
+        transform=transform,
+    )
+
+
+def _feature(view: str, aggregation: "Aggregation", aligned: bool, delay: int, types: dict[str, pa.DataType]) -> Feature:
+    name = aggregation.resolved_name(aggregation.time_window)
+    where = f"{view}.{name}"
+    if aggregation.time_window is None:
+        raise PlanError(f"{where}: no time_window; give one, such as timedelta(hours=1).")
+    try:
+        aggregator, gap = parse_function(aggregation.function)
+        size = _microseconds(aggregation.time_window)
+        slide = _microseconds(aggregation.slide_interval)
+        window = Window(size, default_slide(size) if slide in (0, size) else slide, delay, aligned)
+    except (FunctionError, WindowError) as error:
+        raise PlanError(f"{where}: {error}") from None
+    column = aggregation.column or None
+    if column is None and not aggregator.optional_column:
+        raise PlanError(f"{where}: {aggregation.function} needs a column; use one of {_names(types)}.")
+    if column is not None:
+        _known(where, "column", column, types)
+        number = pa.types.is_integer(types[column]) or pa.types.is_floating(types[column])
+        if aggregator.takes == "number" and not number:
+            raise PlanError(f"{where}: {aggregation.function} needs numbers, {column} is {types[column]}; use count or last.")
+        if aggregator.takes == "time" and not pa.types.is_timestamp(types[column]):
+            raise PlanError(f"{where}: {aggregation.function} needs a time, {column} is {types[column]}; leave the column out.")
+    if gap is not None and aligned:
+        raise PlanError(f"{where}: a session ends by itself, between slides; declare it in a StreamFeatureView.")
+    if gap is not None and gap > size:
+        raise PlanError(f"{where}: the session gap is longer than the window; make time_window at least the gap.")
+    return Feature(name, aggregator, column, window, gap)
+
+
+def _check_schema(view: Any, features: Sequence[Feature], types: dict[str, pa.DataType]) -> None:
+    """Hold the declared fields against what the aggregations give: names and types, each once."""
+    from feast.type_map import feast_value_type_to_pa
+
+    declared = {field.name: field.dtype for field in view.features}
+    given = [feature.name for feature in features]
+    twice = sorted({name for name in given if given.count(name) > 1})
+    if twice:
+        raise PlanError(f"{view.name}: {', '.join(twice)} is given twice; set name= on each aggregation.")
+    for name in sorted(set(declared) ^ set(given)):
+        side = "schema has no Field for it" if name in given else "no aggregation gives it"
+        raise PlanError(f"{view.name}.{name}: {side}; the schema lists the join keys and one Field an aggregation.")
+    for feature in features:
+        gives = feature.aggregator.result(types[feature.column] if feature.column else None)
+        wants = feast_value_type_to_pa(declared[feature.name].to_value_type())
+        if _family(gives) != _family(wants):
+            raise PlanError(f"{view.name}.{feature.name}: gives {gives}, the Field says {declared[feature.name]}; change the dtype.")
+
+
+def _family(kind: pa.DataType) -> str:
+    if pa.types.is_list(kind):
+        return f"list of {_family(kind.value_type)}"
+    if pa.types.is_timestamp(kind):
+        return "time"
+    return str(kind)
+
+
+def _derived_columns(transform: Any, types: dict[str, pa.DataType]) -> dict[str, pa.DataType]:
+    """Return the columns that a transform adds, found by running it on no events."""
+    if transform is None:
+        return {}
+    empty = pa.table({name: pa.array([], kind) for name, kind in types.items()}).to_pandas()
+    after = pa.Table.from_pandas(transform(empty), preserve_index=False)
+    return {field.name: field.type for field in after.schema if field.name not in types}
+
+
+def _columns(source: Any) -> dict[str, str]:
+    """Read the columns of a topic from its JSON format, written as Spark's DDL: `id bigint, at timestamp`."""
+    text = getattr(source.kafka_options.message_format, "schema_json", "")
+    columns: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, kind = part.partition(" ")
+        try:
+            arrow_type(kind.strip().lower())
+        except PlanError as error:
+            raise PlanError(f"{source.name}: {error} Write schema_json as 'id bigint, at timestamp, amount double'.") from None
+        columns[name] = kind.strip().lower()
+    if not columns:
+        raise PlanError(f"{source.name}: no columns; use message_format=JsonFormat(schema_json='id bigint, at timestamp').")
+    return columns
+
+
+def _known(where: str, what: str, name: str, columns: Any) -> str:
+    if name not in columns:
+        raise PlanError(f"{where}: {what} {name!r} is not a column of the events; use one of {_names(columns)}.")
+    return name
+
+
+def _tags(where: str, tags: dict[str, str], known: set[str]) -> dict[str, str]:
+    ours = {name: text for name, text in (tags or {}).items() if name.startswith("millrace.")}
+    for name in sorted(set(ours) - known):
+        raise PlanError(f"{where}: unknown tag {name}; use one of {_names(known)}.")
+    return ours
+
+
+def _duration(where: str, tags: dict[str, str], name: str) -> int:
+    try:
+        return parse_duration(tags.get(name, "0s"))
+    except ValueError as error:
+        raise PlanError(f"{where}: tag {name}: {error}") from None
+
+
+def _microseconds(duration: timedelta | None) -> int:
+    return 0 if duration is None else duration // MICROSECOND
+
+
+def _names(names: Any) -> str:
+    return ", ".join(sorted(names))

@@ -1,0 +1,68 @@
+"""A block of events, sorted for the columnar engines."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Times = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Events of many entities, by (entity, event time, event id), each id once.
+
+    Attributes:
+        entity: int64, the entity of each event as a dense number 0, 1, ... in ascending order.
+        ts: int64, event time in microseconds since the epoch, UTC.
+        columns: The input columns, one entry an event.
+    """
+
+    entity: Times
+    ts: Times
+    columns: Mapping[str, pa.Array]
+
+    def __len__(self) -> int:
+        """Return the number of events."""
+        return len(self.ts)
+
+
+def sort_events(entity: Times, ts: Times, ids: npt.NDArray[np.generic]) -> Times:
+    """Return the positions of the events to keep, in order: by (entity, time, id), each id of an entity once.
+
+    Of several events with one id the earliest stays; at equal times the one that came first (rule 6).
+    """
+    order = np.lexsort((ids, ts, entity))
+    if len(order) < 2:
+        return order
+    again = np.zeros(len(order), bool)
+    by_id = order[np.lexsort((np.arange(len(order)), ids[order], entity[order]))]
+    repeated = (entity[by_id][1:] == entity[by_id][:-1]) & (ids[by_id][1:] == ids[by_id][:-1])
+    again[by_id[1:][repeated]] = True
+    return order[~again[order]]
+
+
+def find_first(events: Events, entity: Times, t: Times) -> Times:
+    """Return, for each (entity, t), the position of the entity's first event at or after `t` (its end if there is none).
+
+    Raises:
+        OverflowError: The block spans too many entities times microseconds for 64 bits; use smaller blocks.
+    """
+    base, span = _span(events.ts)
+    count = int(events.entity[-1]) + 1 if len(events) else 1
+    if count * span >= 2**63:
+        raise OverflowError("too many entities over too long a time in one block; split it by entity.")
+    keys = events.entity * span + (events.ts - base)
+    return np.searchsorted(keys, entity * span + np.clip(t - base, 0, span - 1), side="left")
+
+
+def largest_block(ts: Times) -> int:
+    """Return how many entities may share a block whose event times are `ts`."""
+    return max(1, (2**62) // _span(ts)[1])
+
+
+def _span(ts: Times) -> tuple[int, int]:
+    base = int(ts.min()) if len(ts) else 0
+    return base, (int(ts.max()) - base + 2 if len(ts) else 2)

@@ -1,0 +1,25 @@
+"""One feature of a view: a function, a column, a window, perhaps a session."""
+
+from dataclasses import dataclass
+
+from pipelines.semantics.aggregators.table import Aggregator
+from pipelines.semantics.windows import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """What one output column of a view means.
+
+    Attributes:
+        name: The output column.
+        aggregator: The function.
+        column: The input column; None where the function works on the events.
+        window: Which events count.
+        gap: Microseconds that end a session; None where the window is not cut into sessions (rule 11).
+    """
+
+    name: str
+    aggregator: Aggregator
+    column: str | None
+    window: Window
+    gap: int | None = None

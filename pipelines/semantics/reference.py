@@ -1,0 +1,92 @@
+"""The slow, obvious meaning of features, event by event. It judges every engine and is never used in production."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pipelines.semantics.feature import Feature
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of one entity.
+
+    Attributes:
+        ts: Event time, microseconds since the epoch, UTC.
+        id: Identity; a second event with the same id does not count (rule 6).
+        values: The columns.
+    """
+
+    ts: int
+    id: int | str
+    values: Mapping[str, Any]
+
+
+def distinct(events: Sequence[Event]) -> list[Event]:
+    """Return each event once, by (event time, event id): rules 5 and 6."""
+    first: dict[int | str, Event] = {}
+    for event in events:
+        first.setdefault(event.id, event)
+    return sorted(first.values(), key=lambda event: (event.ts, event.id))
+
+
+def value_at(feature: Feature, events: Sequence[Event], t: int) -> Any:
+    """Return the value of a feature at time `t` (microseconds), as rules 1, 2, 4, 5 and 11 say it.
+
+    Args:
+        feature: The feature.
+        events: All events of one entity, as `distinct` returns them.
+        t: The instant, microseconds since the epoch.
+    """
+    inside = [event for event in events if feature.window.first(t) <= event.ts < feature.window.end(t)]
+    if feature.gap is not None:
+        inside = _session(inside, feature.gap, feature.window.end(t))
+    if feature.column is None:
+        return feature.aggregator.of([EPOCH + timedelta(microseconds=event.ts) for event in inside])
+    values = [event.values[feature.column] for event in inside]
+    return feature.aggregator.of([value for value in values if not is_null(value)])
+
+
+def feature_log(features: Sequence[Feature], events: Sequence[Event], start: int, stop: int) -> list[tuple[int, tuple[Any, ...]]]:
+    """Return the rows of one entity with `start <= event_timestamp < stop`: (event_timestamp, values), rules 3 and 4.
+
+    Every instant at which anything can change is tried; a row stays where a value, or whether the windows hold any
+    event at all, differs from the instant before.
+    """
+    events = distinct(events)
+    candidates = {t for event in events for feature in features for t in _instants(feature, event.ts)}
+    rows: list[tuple[int, tuple[Any, ...]]] = []
+    before: tuple[Any, ...] = (False, None)
+    for t in sorted(t for t in candidates if t < stop):
+        values = tuple(value_at(feature, events, t) for feature in features)
+        now = (any(_holds(feature, events, t) for feature in features), values)
+        if now != before and t >= start:
+            rows.append((t, values))
+        before = now
+    return rows
+
+
+def is_null(value: Any) -> bool:
+    """Say whether a value is skipped: None and NaN are (rule 4)."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _session(inside: Sequence[Event], gap: int, end: int) -> list[Event]:
+    run: list[Event] = []
+    for event in inside:
+        run = [*run, event] if run and event.ts - run[-1].ts < gap else [event]
+    return run if run and end - run[-1].ts < gap else []
+
+
+def _holds(feature: Feature, events: Sequence[Event], t: int) -> bool:
+    return any(feature.window.first(t) <= event.ts < feature.window.end(t) for event in events)
+
+
+def _instants(feature: Feature, ts: int) -> list[int]:
+    window = feature.window
+    ends = [] if feature.gap is None else [ts + window.delay + feature.gap]
+    return [window.enters(ts), window.leaves(ts), *ends]

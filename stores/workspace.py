@@ -1,0 +1,118 @@
+"""Finds the feature repo, its data folder and its Feast configuration, and opens the feature store.
+
+Every program gets its `FeatureStore` here: built from the configuration file *and* the repo's path, because with only the
+file Feast opens a new, empty registry.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from feast import FeatureStore
+    from feast.repo_contents import RepoContents
+
+
+class WorkspaceError(ValueError):
+    """The feature repo or its configuration is not where it was said to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Where one team's declarations, data and configuration are.
+
+    Attributes:
+        repo: The feature repo, a folder of Feast declarations.
+        data: The data folder: `lake/`, `log/`, `state/`, `models/`, `reports/`, `registry.db`.
+        yaml: Feast's configuration file.
+    """
+
+    repo: Path
+    data: Path
+    yaml: Path
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> "Workspace":
+        """Read REPO (default `feature_repo`), MILLRACE_DATA (default `data`) and MILLRACE_YAML.
+
+        Without MILLRACE_YAML, the copy in the data folder is taken, where `make run` left one; else the repo's own.
+
+        Raises:
+            WorkspaceError: The repo or its configuration does not exist.
+        """
+        env = os.environ if env is None else env
+        repo = Path(env.get("REPO") or "feature_repo").resolve()
+        data = Path(env.get("MILLRACE_DATA") or "data").resolve()
+        if not repo.is_dir():
+            raise WorkspaceError(f"feature repo {repo} is not a folder; name yours with REPO=path/to/feature_repo.")
+        copy = data / "feature_store.yaml"
+        given = env.get("MILLRACE_YAML")
+        yaml = Path(given).resolve() if given else copy if copy.is_file() else repo / "feature_store.yaml"
+        if not yaml.is_file():
+            raise WorkspaceError(f"{yaml} does not exist; a feature repo needs Feast's feature_store.yaml beside it.")
+        return cls(repo, data, yaml)
+
+    def lake(self, table: str) -> Path:
+        """Return the folder of one event table: Parquet in `date=YYYY-MM-DD` partitions."""
+        return self.data / "lake" / table
+
+    def log(self, view: str) -> Path:
+        """Return the folder of one view's feature log: Parquet in `date=YYYY-MM-DD` partitions."""
+        return self.data / "log" / view
+
+    @property
+    def state(self) -> Path:
+        """Return the folder of the state that a backfill hands to the stream."""
+        return self.data / "state"
+
+    @property
+    def models(self) -> Path:
+        """Return the folder of trained models."""
+        return self.data / "models"
+
+    @property
+    def reports(self) -> Path:
+        """Return the folder of reports for people."""
+        return self.data / "reports"
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that make another process open this workspace."""
+        return {"REPO": str(self.repo), "MILLRACE_DATA": str(self.data), "MILLRACE_YAML": str(self.yaml)}
+
+
+def open_store(workspace: Workspace) -> "FeatureStore":
+    """Open the Feast feature store of a workspace.
+
+    Raises:
+        feast.errors.FeastConfigError: The configuration is not valid.
+    """
+    from feast import FeatureStore
+
+    return FeatureStore(repo_path=str(workspace.repo), fs_yaml_file=workspace.yaml)
+
+
+def read_declarations(workspace: Workspace) -> "RepoContents":
+    """Import the feature repo as `feast apply` does and return what it declares.
+
+    Feast's registry forgets some of a declaration (a batch view's aggregations), so plans are read from these objects.
+    The modules of a repo read before are forgotten first, so that two repos with equal file names do not mix.
+    """
+    from feast.repo_operations import parse_repo
+
+    os.environ["MILLRACE_DATA"] = str(workspace.data)
+    home, repo = os.getcwd(), str(workspace.repo)
+    known = {path.stem for path in workspace.repo.glob("*.py")}
+    for name in [name for name in sys.modules if name.split(".")[0] in known]:
+        file = getattr(sys.modules[name], "__file__", None) or ""
+        if Path(file).name == f"{name.split('.')[0]}.py":
+            del sys.modules[name]
+    sys.path.insert(0, repo)
+    try:
+        os.chdir(repo)
+        return parse_repo(workspace.repo)
+    finally:
+        os.chdir(home)
+        sys.path.remove(repo)
