@@ -15,7 +15,7 @@ fraud_v1 = FeatureService(
         customer_profile[["amount_count_7d", "amount_mean_7d", "amount_count_30d", "amount_mean_30d"]],
         terminal_risk,
     ],
-    tags={"millrace.label": "fraud_labels_lake:is_fraud"},
+    tags={"millrace.label": "fraud_labels_lake:is_fraud", "millrace.drop_known": "customer_id"},
 )
 
 fraud_v2 = FeatureService(
@@ -32,5 +32,5 @@ fraud_v2 = FeatureService(
         terminal_velocity,
         terminal_risk,
     ],
-    tags={"millrace.label": "fraud_labels_lake:is_fraud"},
+    tags={"millrace.label": "fraud_labels_lake:is_fraud", "millrace.drop_known": "customer_id"},
 )

@@ -126,7 +126,7 @@ def _describe(feature: Feature) -> dict[str, Any]:
     window = feature.window
     return {
         "name": feature.name,
-        "function": repr(feature.aggregator),
+        "function": feature.function,
         "column": feature.column,
         "size": format_duration(window.size),
         "slide": format_duration(window.slide),

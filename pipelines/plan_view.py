@@ -160,7 +160,7 @@ def _feature(view: str, aggregation: "Aggregation", aligned: bool, delay: int, t
         raise PlanError(f"{where}: a session ends by itself, between slides; declare it in a StreamFeatureView.")
     if gap is not None and gap > size:
         raise PlanError(f"{where}: the session gap is longer than the window; make time_window at least the gap.")
-    return Feature(name, aggregator, column, window, gap)
+    return Feature(name, aggregator, column, window, gap, aggregation.function)
 
 
 def _check_schema(view: Any, features: Sequence[Feature], types: dict[str, pa.DataType]) -> None:

@@ -5,14 +5,13 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from pipelines.batch.compute import log_task, row_schema
-from pipelines.batch.lake import EPOCH, day_of, read_events
+from pipelines.batch.lake import DAY, day_of, read_events
 from pipelines.plan import ViewPlan
 
 if TYPE_CHECKING:
@@ -41,8 +40,8 @@ class Filled:
 def run_backfill(spark: "SparkSession", plans: Sequence[ViewPlan], start: int, stop: int) -> Iterator[Filled]:
     """Compute the feature log of each view for `start <= event_timestamp < stop`, and yield what was done, one by one.
 
-    Both ends are midnights UTC, in microseconds. The days asked for are replaced as a whole, other days are not touched;
-    doing it again gives the same. Only the days that can matter are read.
+    Both are microseconds; `start` is a midnight UTC. The days asked for are replaced as a whole, other days are not
+    touched; doing it again gives the same. Only the days that can matter are read.
 
     Raises:
         LakeError: The lake has no such events.
@@ -110,8 +109,8 @@ def _write(rows: "DataFrame", plan: ViewPlan, start: int, stop: int) -> int:
 
 def _files(spark: "SparkSession", log: str, start: int, stop: int) -> dict[str, frozenset[str]]:
     found = {}
-    for i in range((stop - start) // 86_400_000_000):
-        day = day_of(start + i * 86_400_000_000)
+    for midnight in range(start - start % DAY, stop, DAY):
+        day = day_of(midnight)
         path = _path(spark, f"{log}/date={day}")
         system = path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf())
         if system.exists(path):
@@ -126,18 +125,3 @@ def _delete(spark: "SparkSession", folder: str) -> None:
 
 def _path(spark: "SparkSession", name: str) -> "object":
     return spark._jvm.org.apache.hadoop.fs.Path(name)
-
-
-def midnights(first: str, last: str) -> tuple[int, int]:
-    """Return the microseconds of the first day's start and of the last day's end, both days whole and inclusive."""
-    from pipelines.batch.lake import micros
-
-    start, stop = micros(first), micros(last)
-    if start % 86_400_000_000 or stop % 86_400_000_000 or stop < start:
-        raise ValueError(f"from {first} to {last} is not a span of whole days; write such as 2026-01-01 and 2026-01-31.")
-    return start, stop + 86_400_000_000
-
-
-def text(t: int) -> str:
-    """Return a time in microseconds as ISO 8601, UTC."""
-    return (EPOCH + timedelta(microseconds=t)).isoformat()

@@ -9,6 +9,7 @@ from pipelines.plan import EventTable
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+DAY = 86_400_000_000  # microseconds
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

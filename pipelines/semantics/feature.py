@@ -16,6 +16,7 @@ class Feature:
         column: The input column; None where the function works on the events.
         window: Which events count.
         gap: Microseconds that end a session; None where the window is not cut into sessions (rule 11).
+        function: The function as it was declared, such as `last_n(10)`.
     """
 
     name: str
@@ -23,3 +24,4 @@ class Feature:
     column: str | None
     window: Window
     gap: int | None = None
+    function: str = ""

@@ -1,0 +1,160 @@
+"""Measures the online store against Feast's own Redis store, in one run on one Redis server.
+
+    python -m benchmarks.online_store --rows 20000 --runs 5
+
+Writes: rows of 8 features (4 DOUBLE, 4 INT64) of distinct entities, over rows that are there already. Reads: batches of 64
+requests for two entities each, 16 features in two views, of random entities. Medians over the runs, peers in turn; only the
+ratios count. Each peer gets its rows in the form it takes: protobuf messages for Feast, an Arrow table for the bulk writer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConfig, ValueType
+from feast.types import Float64, Int64, String
+from feast.utils import _convert_arrow_to_proto
+
+from stores.online_rows import OnlineReader, OnlineWriter, connect, layout_of
+from stores.redis_server import start_redis
+
+REQUESTS = 64
+START = datetime(2026, 3, 1, tzinfo=UTC)
+PEER, PLUGIN = "redis", "stores.redis_online.MillraceRedisOnlineStore"
+
+
+def build_store(folder: Path, connection_string: str, kind: str) -> FeatureStore:
+    """Opens a store in a folder with one of the two online stores."""
+    config = RepoConfig(
+        project="bench",
+        provider="local",
+        registry=str(folder / "registry.db"),
+        repo_path=folder,
+        online_store={"type": kind, "connection_string": connection_string},
+        offline_store={"type": "stores.asof_offline.AsofOfflineStore"},
+        entity_key_serialization_version=3,
+    )
+    return FeatureStore(config=config)
+
+
+def declare(folder: Path) -> list[Any]:
+    """Two views of 8 features: one with a text key, one with an integer key."""
+    kinds = {"customer": (String, ValueType.STRING), "terminal": (Int64, ValueType.INT64)}
+    declared: list[Any] = []
+    for name, (dtype, value_type) in kinds.items():
+        entity = Entity(name=name, join_keys=[f"{name}_id"], value_type=value_type)
+        features = [Field(name=f"{name}_{i}", dtype=Float64 if i % 2 else Int64) for i in range(8)]
+        source = FileSource(name=f"{name}_log", path=str(folder / name), timestamp_field="event_timestamp")
+        schema = [Field(name=f"{name}_id", dtype=dtype), *features]
+        view = FeatureView(name=name, entities=[entity], ttl=timedelta(days=3650), schema=schema, source=source)
+        declared += [entity, view]
+    return declared
+
+
+def build_table(view: FeatureView, rows: int, when: datetime) -> pa.Table:
+    """Random rows of a view, one per entity, all at one time."""
+    random = np.random.default_rng(rows)
+    key = view.entity_columns[0]
+    columns: dict[str, Any] = {key.name: keys_of(key.name, np.arange(rows))}
+    for field in view.features:
+        columns[field.name] = random.normal(size=rows) if field.dtype == Float64 else random.integers(0, 500, rows)
+    columns["event_timestamp"] = pa.array([when] * rows, pa.timestamp("us", tz="UTC"))
+    return pa.table(columns)
+
+
+def keys_of(name: str, numbers: Any) -> list[Any]:
+    """The join key values of numbered entities."""
+    return [f"C{number:010d}" for number in numbers] if name == "customer_id" else numbers.tolist()
+
+
+def measure(calls: dict[str, list[Callable[[], Any]]]) -> dict[str, float]:
+    """Median seconds of each peer; the peers take turns, so that a busy moment meets all of them."""
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for turn in zip(*calls.values(), strict=True):
+        for name, call in zip(calls, turn, strict=True):
+            started = time.perf_counter()
+            call()
+            seconds[name].append(time.perf_counter() - started)
+    return {name: statistics.median(taken) for name, taken in seconds.items()}
+
+
+def report(title: str, count: int, unit: str, medians: dict[str, float]) -> None:
+    """Prints a table; the first peer is the one to compare with."""
+    base = next(iter(medians.values()))
+    print(f"\n{title}\n{'':44}{unit + '/s':>14}{'ratio':>9}")
+    for name, seconds in medians.items():
+        print(f"{name:44}{count / seconds:>14,.0f}{base / seconds:>8.1f}x")
+
+
+def measure_writes(stores: dict[str, FeatureStore], address: str, rows: int, runs: int) -> dict[str, float]:
+    """Writes ever newer rows of the same entities with each peer."""
+    views = {kind: store.get_feature_view("customer") for kind, store in stores.items()}
+    writer = OnlineWriter(connect(address), layout_of(views[PLUGIN], stores[PLUGIN].config))
+    join_keys = {"customer_id": ValueType.STRING}
+    calls: dict[str, list[Callable[[], Any]]] = {"Feast online_write_batch": [], "plug-in online_write_batch": []}
+    calls["bulk writer, Arrow table"] = []
+    for run in range(runs):
+        when = START + timedelta(minutes=3 * run)
+        for offset, (name, kind) in enumerate(zip(calls, (PEER, PLUGIN, None), strict=True)):
+            table = build_table(views[PLUGIN], rows, when + timedelta(minutes=offset))
+            if kind is None:
+                calls[name].append(lambda table=table: writer.write(table, "event_timestamp"))
+                continue
+            store, view = stores[kind], views[kind]
+            data = _convert_arrow_to_proto(table, view, join_keys)
+            online = store._get_provider().online_store
+            calls[name].append(lambda o=online, s=store, v=view, d=data: o.online_write_batch(s.config, v, d, None))
+    return measure(calls)
+
+
+def measure_reads(stores: dict[str, FeatureStore], address: str, rows: int, batches: int) -> dict[str, float]:
+    """Reads batches of 64 requests with each peer."""
+    views = [stores[PLUGIN].get_feature_view(name) for name in ("customer", "terminal")]
+    references = [f"{view.name}:{field.name}" for view in views for field in view.features]
+    reader = OnlineReader(connect(address), [layout_of(view, stores[PLUGIN].config) for view in views])
+    random = np.random.default_rng(7)
+    as_of = int(START.timestamp() * 1e6)
+    calls: dict[str, list[Callable[[], Any]]] = {"Feast get_online_features": [], "plug-in get_online_features": []}
+    calls["columnar reader"] = []
+    for _ in range(batches):
+        asked = {key: keys_of(key, random.integers(0, rows, REQUESTS)) for key in ("customer_id", "terminal_id")}
+        for name, kind in zip(calls, (PEER, PLUGIN), strict=False):
+            calls[name].append(lambda s=stores[kind], a=asked: s.get_online_features(references, a))
+        calls["columnar reader"].append(lambda a=asked: reader.read(a, as_of))
+    return measure(calls)
+
+
+def main() -> None:
+    """Runs both measurements and prints their tables."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.online_store", description=__doc__)
+    parser.add_argument("--rows", type=int, default=20_000, help="entities per view (default 20,000)")
+    parser.add_argument("--runs", type=int, default=5, help="writes per peer (default 5)")
+    parser.add_argument("--batches", type=int, default=100, help="reads per peer (default 100)")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, start_redis() as server:
+        address = server.connection_string
+        stores = {kind: build_store(Path(folder), address, kind) for kind in (PEER, PLUGIN)}
+        declared = declare(Path(folder))
+        for store in stores.values():
+            store.apply(declared)
+        for name in ("customer", "terminal"):
+            view = stores[PLUGIN].get_feature_view(name)
+            table = build_table(view, options.rows, START - timedelta(minutes=1))
+            stores[PLUGIN]._get_provider().online_store.write_table(stores[PLUGIN].config, view, table)
+        writes = measure_writes(stores, address, options.rows, options.runs)
+        report(f"write {options.rows:,} rows of 8 features", options.rows, "rows", writes)
+        reads = measure_reads(stores, address, options.rows, options.batches)
+        report(f"read {REQUESTS} requests x 2 entities x 16 features", REQUESTS, "requests", reads)
+
+
+if __name__ == "__main__":
+    main()

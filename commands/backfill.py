@@ -1,0 +1,56 @@
+"""Fills the feature logs from the lake, day by day, and hands over to the stream. `make backfill FROM= TO=`."""
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from commands.plans import read_plans
+from commands.table import show_table
+from pipelines.batch.backfill import Filled, hand_over, run_backfill
+from pipelines.batch.lake import DAY, LakeError, days_of, micros
+from pipelines.batch.session import open_spark
+from pipelines.plan import ViewPlan
+from stores.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+def days_to_fill(plans: Sequence[ViewPlan], first: str | None, last: str | None) -> tuple[int, int]:
+    """Return the span to fill, microseconds, the end open: the days asked for, else all days of the lake.
+
+    Raises:
+        LakeError: The lake is empty.
+        ValueError: A day is not one, or the last is before the first.
+    """
+    days = sorted({day for plan in plans for day in days_of(plan.table.lake)})
+    if not days:
+        lakes = ", ".join(sorted({plan.table.lake for plan in plans}))
+        raise LakeError(f"no events in {lakes}; land Parquet there in date=YYYY-MM-DD folders, or run `make simulate`.")
+    start, stop = micros(first or days[0]), micros(last or days[-1]) + DAY
+    if start >= stop:
+        raise ValueError(f"FROM={first} is after TO={last}; give the first day first.")
+    return start, stop
+
+
+def backfill(spark: "SparkSession", workspace: Workspace, plans: Sequence[ViewPlan], start: int, stop: int) -> Iterator[Filled]:
+    """Fill `start <= event_timestamp < stop` of every view, yield what was done, and hand over at `stop`."""
+    yield from run_backfill(spark, plans, start, stop)
+    hand_over(spark, plans, stop, workspace.state)
+
+
+def main() -> None:
+    """Fill the days FROM to TO, both inclusive; without them, all days of the lake. VIEWS= picks some views."""
+    workspace = Workspace.from_env()
+    plans = read_plans(workspace)
+    wanted = os.environ.get("VIEWS")
+    if wanted:
+        plans = [plan for plan in plans if plan.view in wanted.replace(",", " ").split()]
+    start, stop = days_to_fill(plans, os.environ.get("FROM") or None, os.environ.get("TO") or None)
+    spark = open_spark("backfill")
+    rows = []
+    for done in backfill(spark, workspace, plans, start, stop):
+        print(f"{done.view}: {done.rows:,} rows in {done.seconds:.1f} s", flush=True)
+        rows.append((done.view, f"{done.events:,}", f"{done.rows:,}", f"{done.seconds:.1f}"))
+    show_table(("view", "events", "rows", "seconds"), rows)
+    spark.stop()

@@ -1,0 +1,62 @@
+"""The gates of a workspace: suites from its plans and its own expectations, in front of whatever stores or trains."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.plan import ViewPlan
+from stores.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from great_expectations import ExpectationSuite
+
+
+def feature_gate(workspace: Workspace, plan: ViewPlan, rows: Path) -> None:
+    """Check rows of a view, a folder of Parquet, and write the page about it.
+
+    Raises:
+        ValidationFailed: An expectation failed; the message names it and the rows.
+    """
+    from validation.handwritten import load_expectations
+    from validation.suites import FeatureSpec, suite_for_features
+
+    spec = FeatureSpec(plan.view, plan.keys, {feature.name: feature.function for feature in plan.features})
+    _require(workspace, rows, suite_for_features(spec, load_expectations(workspace.repo).get(plan.view, ())))
+
+
+def event_gate(workspace: Workspace, plan: ViewPlan, events: Path) -> None:
+    """Check events of a view's table, a Parquet file or folder, and write the page about it.
+
+    Raises:
+        ValidationFailed: An expectation failed; the message names it and the rows.
+    """
+    from validation.handwritten import load_expectations
+    from validation.suites import EventSpec, suite_for_events
+
+    table = plan.table
+    spec = EventSpec(table.name, dict(table.columns), plan.keys, table.timestamp, table.event_id)
+    _require(workspace, events, suite_for_events(spec, load_expectations(workspace.repo).get(table.name, ())))
+
+
+def training_gate(workspace: Workspace, service: str, keys: tuple[str, ...], label: str) -> Callable[["pd.DataFrame"], None]:
+    """Return the check of a training set: the label is there and has both classes, no feature is null everywhere."""
+    from validation.suites import TrainingSpec, suite_for_training
+
+    def check(frame: "pd.DataFrame") -> None:
+        features = {column: "" for column in frame.columns if "__" in column}
+        _require(workspace, frame, suite_for_training(TrainingSpec(service, keys, label, features)))
+
+    return check
+
+
+def _require(workspace: Workspace, source: "Path | pd.DataFrame", suite: "ExpectationSuite") -> None:
+    from validation.docs import write_docs
+    from validation.gate import check
+    from validation.report import ValidationFailed
+
+    report = check(source, suite)
+    write_docs([report], workspace.data, datetime.now(UTC))
+    if not report.success:
+        raise ValidationFailed(report)

@@ -1,0 +1,74 @@
+"""Follows the broker and keeps Redis fresh until it is stopped. `make stream`."""
+
+import os
+import shutil
+import signal
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from commands.online import stream_writer, view_layouts
+from commands.plans import read_plans
+from pipelines.stream.broker import open_broker
+from stores.workspace import Workspace, open_store
+
+if TYPE_CHECKING:
+    from bytewax.dataflow import Dataflow
+
+
+def stream_dataflow(workspace: Workspace, broker_url: str, *, cold: bool, wall_clock: bool, shards: int) -> "Dataflow":
+    """Build the dataflow of a workspace's stream views.
+
+    Raises:
+        HandoverError: When it runs: there is no handover and `cold` is not set.
+    """
+    from pipelines.stream.dataflow import build_dataflow
+
+    plans = [plan for plan in read_plans(workspace) if plan.kind == "stream"]
+    store = open_store(workspace)
+    return build_dataflow(
+        plans,
+        open_broker(broker_url, int(os.environ.get("PARTITIONS", "4"))),
+        stream_writer(store, view_layouts(store, [plan.view for plan in plans])),
+        dead_letters=workspace.data / "dead_letters",
+        state=None if cold else workspace.state,
+        shards=shards,
+        clock=(lambda: time.time_ns() // 1000) if wall_clock else None,
+    )
+
+
+def main() -> None:
+    """Run the stream.
+
+    MILLRACE_BROKER names the broker. CLOCK=event lets only events and ticks move time (a replay); CLOCK=wall, the default,
+    lets idle partitions follow the clock. COLD=1 starts without a handover, FRESH=1 forgets the last run. WORKERS and
+    SHARDS say how many threads and how many parts of each view there are.
+    """
+    workspace = Workspace.from_env()
+    broker = os.environ.get("MILLRACE_BROKER", "redis://localhost:6379")
+    flow = stream_dataflow(
+        workspace,
+        broker,
+        cold=os.environ.get("COLD") == "1",
+        wall_clock=os.environ.get("CLOCK", "wall") == "wall",
+        shards=int(os.environ.get("SHARDS", "1")),
+    )
+    from bytewax.recovery import RecoveryConfig, init_db_dir
+    from bytewax.run import cli_main
+
+    recovery = workspace.data / "recovery"
+    if os.environ.get("FRESH") == "1":
+        shutil.rmtree(recovery, ignore_errors=True)
+    if not recovery.is_dir():
+        recovery.mkdir(parents=True)
+        init_db_dir(recovery, 1)
+    # Ended where it stands: the snapshots of the last epoch and idempotent writes make a clean exit needless.
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, lambda *_: os._exit(0))
+    print(f"streaming from {broker}; Ctrl-C stops", flush=True)
+    cli_main(
+        flow,
+        workers_per_process=int(os.environ.get("WORKERS", "1")),
+        epoch_interval=timedelta(seconds=float(os.environ.get("EPOCH_SECONDS", "10"))),
+        recovery_config=RecoveryConfig(str(recovery)),
+    )

@@ -1,0 +1,65 @@
+"""Brings the newest rows of a feature log into the online store, from Spark's tasks."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import pyarrow as pa
+
+from pipelines.batch.lake import day_of
+from pipelines.plan import ViewPlan
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+class TableWriter(Protocol):
+    """The online store of one view, as a task sees it."""
+
+    def write(self, table: pa.Table, timestamp_column: str) -> object:
+        """Store rows; older ones never replace newer ones."""
+
+
+class NothingToMaterializeError(ValueError):
+    """The feature log is not there."""
+
+
+def stage_newest(spark: "SparkSession", plan: ViewPlan, until: int, staging: Path) -> Path:
+    """Write the newest row of each entity with `event_timestamp < until` (microseconds) to a folder, and return it.
+
+    Nothing is stored online yet: the rows wait where a gate can look at them. Rows past their ttl at `until` stay out.
+
+    Raises:
+        NothingToMaterializeError: The view has no feature log.
+    """
+    from pyspark.errors import AnalysisException
+    from pyspark.sql import functions as F  # noqa: N812
+
+    try:
+        log = spark.read.parquet(plan.log)
+    except AnalysisException as error:
+        raise NothingToMaterializeError(
+            f"{plan.view}: no feature log in {plan.log} ({error.getCondition()}); run `make backfill` first."
+        ) from None
+    at = F.col("event_timestamp")
+    rows = log.where((F.col("date") <= day_of(until)) & (at < F.timestamp_micros(F.lit(until))))
+    if plan.ttl:
+        oldest = until - plan.ttl
+        rows = rows.where((F.col("date") >= day_of(oldest)) & (at >= F.timestamp_micros(F.lit(oldest))))
+    newest = rows.groupBy(*plan.keys).agg(F.max("event_timestamp").alias("event_timestamp"))
+    folder = staging / plan.view
+    rows.join(newest, [*plan.keys, "event_timestamp"], "left_semi").drop("date").write.mode("overwrite").parquet(str(folder))
+    return folder
+
+
+def store_rows(spark: "SparkSession", folder: Path, open_writer: Callable[[], TableWriter]) -> int:
+    """Write staged rows to the online store, each task its own, and return how many rows went."""
+
+    def write(batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
+        writer = open_writer()
+        for batch in batches:
+            writer.write(pa.Table.from_batches([batch]), "event_timestamp")
+            yield pa.record_batch({"rows": pa.array([batch.num_rows], pa.int64())})
+
+    sent = spark.read.parquet(str(folder)).mapInArrow(write, "rows long").collect()
+    return sum(row["rows"] for row in sent)

@@ -1,0 +1,1 @@
+"""The stream engine: Bytewax carries events from the broker to the online store."""

@@ -1,0 +1,136 @@
+"""The Bytewax dataflow: broker -> views -> online store, with the lake and the dead-letter log beside."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import bytewax.operators as op
+import numpy as np
+import pyarrow as pa
+from bytewax.dataflow import Dataflow
+from bytewax.operators import KeyedStream, StatefulBatchLogic
+
+from pipelines.partitioning import partition_of
+from pipelines.plan import EventTable, PlanError, ViewPlan
+from pipelines.stream.broker import Broker
+from pipelines.stream.handover import read_handover
+from pipelines.stream.intake import EventBatch
+from pipelines.stream.sinks import DeadLetterSink, LakeSink, OnlineSink, RowWriter, ViewRows
+from pipelines.stream.source import Clock, EventSource
+from pipelines.stream.view_state import Snapshot, ViewState
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The part of a batch that belongs to one shard of a view.
+
+    Attributes:
+        shard: The shard.
+        events: Its events, perhaps none.
+        now: The latest time that the partition knows, microseconds; None for none.
+    """
+
+    shard: int
+    events: pa.Table
+    now: int | None
+
+
+def build_dataflow(
+    plans: Sequence[ViewPlan],
+    broker: Broker,
+    open_writer: Callable[[], RowWriter],
+    *,
+    dead_letters: Path,
+    state: Path | None = None,
+    shards: int = 1,
+    clock: Clock | None = None,
+    land: bool = True,
+) -> Dataflow:
+    """Build the dataflow of all stream views.
+
+    Args:
+        plans: The plans; batch views among them are left out.
+        broker: Where events come from.
+        open_writer: Opens the store of rows, once a worker.
+        dead_letters: Folder of the dead-letter log.
+        state: Folder that a backfill handed over; None to start empty.
+        shards: Parts that each view's entities are cut into; each is held by one worker. Keep it over restarts.
+        clock: The wall clock, microseconds, for idle partitions; None in a replay.
+        land: Whether events go to the lake.
+
+    Raises:
+        PlanError: Two views read one topic in different ways.
+    """
+    plans = [plan for plan in plans if plan.kind == "stream"]
+    tables = _tables(plans)
+    flow = Dataflow("millrace")
+    batches = op.input("events", flow, EventSource(broker, tables.values(), clock))
+    results = []
+    for plan in plans:
+        shares = op.flat_map(f"share_{plan.view}", batches, _sharing(plan, shards))
+        results.append(op.stateful_batch(plan.view, shares, _building(plan, state, shards)))
+    rows = op.map("unkey", op.merge("all_rows", *results), lambda item: item[1])
+    op.output("online", rows, OnlineSink(open_writer))
+    op.output("dead_letters", batches, DeadLetterSink(dead_letters))
+    if land:
+        keyed: KeyedStream[EventBatch] = op.key_on("by_partition", batches, lambda b: f"{b.topic}/{b.partition}")
+        op.output("lake", keyed, LakeSink({t: table for t, (table, _) in tables.items()}, broker.partitions))
+    return flow
+
+
+class ViewLogic(StatefulBatchLogic[Share, ViewRows, Snapshot]):
+    """One shard of a view inside Bytewax."""
+
+    def __init__(self, plan: ViewPlan, state: Path | None, shards: int, snapshot: Snapshot | None) -> None:
+        """Go on from a snapshot; else the first share says which shard this is, and its handover is read."""
+        self._plan = plan
+        self._handover = None if snapshot else state
+        self._shards = shards
+        self._view = ViewState(plan, snapshot)
+
+    def on_batch(self, values: list[Share]) -> tuple[Iterable[ViewRows], bool]:
+        """Advance by all that has come."""
+        shard = values[0].shard
+        if self._handover is not None:
+            events, cut = read_handover(self._handover, self._plan, shard, self._shards)
+            self._view.load(events, cut)
+            self._handover = None
+        events = pa.concat_tables([share.events for share in values])
+        now = max((share.now for share in values if share.now is not None), default=self._view.frontier)
+        rows = self._view.advance(events, now)
+        return [ViewRows(self._plan.view, shard, self._view.frontier, rows, len(events))], StatefulBatchLogic.RETAIN
+
+    def snapshot(self) -> Snapshot:
+        """Return the state for recovery."""
+        return self._view.snapshot()
+
+
+def _building(plan: ViewPlan, state: Path | None, shards: int) -> Callable[[Snapshot | None], ViewLogic]:
+    return lambda snapshot: ViewLogic(plan, state, shards, snapshot)
+
+
+def _sharing(plan: ViewPlan, shards: int) -> Callable[[EventBatch], list[tuple[str, Share]]]:
+    def share(batch: EventBatch) -> list[tuple[str, Share]]:
+        if batch.topic != plan.table.topic:
+            return []
+        if shards == 1:
+            return [(f"{plan.view}/0", Share(0, batch.events, batch.now))]
+        shard = partition_of([batch.events[key] for key in plan.keys], shards)
+        return [
+            (f"{plan.view}/{s}", Share(s, batch.events.take(pa.array(np.flatnonzero(shard == s))), batch.now))
+            for s in range(shards)
+        ]
+
+    return share
+
+
+def _tables(plans: Sequence[ViewPlan]) -> dict[str, tuple[EventTable, tuple[str, ...]]]:
+    """Return each topic's table and the columns that its events must have."""
+    tables: dict[str, tuple[EventTable, tuple[str, ...]]] = {}
+    for plan in plans:
+        topic = plan.table.topic or plan.table.name
+        table, required = tables.get(topic, (plan.table, (plan.table.timestamp, plan.table.event_id)))
+        if table != plan.table:
+            raise PlanError(f"{plan.view}: topic {topic} is declared in two ways; give all its KafkaSources the same schema and tags.")
+        tables[topic] = table, tuple(dict.fromkeys((*required, *plan.keys)))
+    return tables

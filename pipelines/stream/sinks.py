@@ -1,0 +1,148 @@
+"""Where the stream's results go: rows to the online store, events to the lake, bad and late events to a log."""
+
+import json
+import os
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from bytewax.outputs import DynamicSink, FixedPartitionedSink, StatefulSinkPartition, StatelessSinkPartition
+
+from pipelines.plan import EventTable
+from pipelines.stream.intake import EventBatch
+
+
+@dataclass(frozen=True, slots=True)
+class ViewRows:
+    """Rows that one shard of a view gives.
+
+    Attributes:
+        view: The view.
+        shard: The shard.
+        frontier: The instant, microseconds, up to which the shard's rows have been given with these.
+        rows: Join keys, features, `event_timestamp`; None when nothing changed.
+        events: Events that went in.
+    """
+
+    view: str
+    shard: int
+    frontier: int
+    rows: pa.Table | None
+    events: int
+
+
+class RowWriter(Protocol):
+    """Whatever stores rows: the online store, or a list in a test."""
+
+    def write(self, results: list[ViewRows]) -> None:
+        """Store the rows and note the frontiers; writing the same again changes nothing."""
+
+
+class OnlineSink(DynamicSink[ViewRows]):
+    """Hands rows to a writer, which each worker opens for itself."""
+
+    def __init__(self, open_writer: Callable[[], RowWriter]) -> None:
+        """Note how to open the writer."""
+        self._open = open_writer
+
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> "_OnlinePartition":
+        """Open the writer of one worker."""
+        return _OnlinePartition(self._open())
+
+
+class _OnlinePartition(StatelessSinkPartition[ViewRows]):
+    def __init__(self, writer: RowWriter) -> None:
+        self._writer = writer
+
+    def write_batch(self, items: list[ViewRows]) -> None:
+        self._writer.write(items)
+
+
+class LakeSink(FixedPartitionedSink[EventBatch, None]):
+    """Lands every event in the lake, once an epoch: a Parquet file for each day it touches.
+
+    An event may land twice after a restart; a backfill counts it once (rule 6).
+    """
+
+    def __init__(self, tables: dict[str, EventTable], partitions: int) -> None:
+        """Note the tables by topic."""
+        self._tables = tables
+        self._partitions = partitions
+        self._order = {name: number for number, name in enumerate(sorted(self.list_parts()))}
+
+    def list_parts(self) -> list[str]:
+        """Name every partition, as `topic/number`."""
+        return [f"{topic}/{p}" for topic in self._tables for p in range(self._partitions)]
+
+    def part_fn(self, item_key: str) -> int:
+        """Map the key of an item, `topic/number`, to its partition: Bytewax counts them in the order of their names."""
+        return self._order[item_key]
+
+    def build_part(self, step_id: str, for_part: str, resume_state: None) -> "_LakePartition":
+        """Open one partition."""
+        topic = for_part.rpartition("/")[0]
+        return _LakePartition(Path(self._tables[topic].lake), self._tables[topic].timestamp)
+
+
+class _LakePartition(StatefulSinkPartition[EventBatch, None]):
+    def __init__(self, folder: Path, timestamp: str) -> None:
+        self._folder = folder
+        self._timestamp = timestamp
+        self._waiting: list[pa.Table] = []
+
+    def write_batch(self, values: list[EventBatch]) -> None:
+        self._waiting += [batch.landed for batch in values if len(batch.landed)]
+
+    def snapshot(self) -> None:
+        """Land what waits: Bytewax calls this before it forgets the events of an epoch."""
+        if self._waiting:
+            land_events(pa.concat_tables(self._waiting), self._folder, self._timestamp)
+            self._waiting = []
+
+    def close(self) -> None:
+        self.snapshot()
+
+
+def land_events(events: pa.Table, folder: Path, timestamp: str) -> None:
+    """Add events to a lake table, a new file for each UTC day among them; a file appears whole or not at all."""
+    days = pc.cast(pc.cast(events[timestamp], pa.date32()), pa.string())
+    for day in pc.unique(days).to_pylist():
+        target = folder / f"date={day}" / f"stream-{uuid.uuid4().hex}.parquet"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        hidden = target.with_name(f".{target.name}")
+        pq.write_table(events.filter(pc.equal(days, day)), hidden, compression="zstd")
+        os.replace(hidden, target)
+
+
+class DeadLetterSink(DynamicSink[EventBatch]):
+    """Appends rejected events, with their reasons, to one JSON-lines file a topic and worker."""
+
+    def __init__(self, folder: Path) -> None:
+        """Note the folder."""
+        self._folder = folder
+
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> "_DeadLetterPartition":
+        """Open the log of one worker."""
+        return _DeadLetterPartition(self._folder, worker_index)
+
+
+class _DeadLetterPartition(StatelessSinkPartition[EventBatch]):
+    def __init__(self, folder: Path, worker: int) -> None:
+        self._folder = folder
+        self._worker = worker
+
+    def write_batch(self, items: list[EventBatch]) -> None:
+        for batch in items:
+            if batch.rejected:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                at = datetime.now(UTC).isoformat()
+                with (self._folder / f"{batch.topic}-{self._worker}.jsonl").open("a") as log:
+                    for event in batch.rejected:
+                        text = event.payload.decode("utf-8", "backslashreplace")
+                        log.write(json.dumps({"at": at, "reason": event.reason, "event": text}) + "\n")

@@ -1,0 +1,74 @@
+"""`python -m serving`: serves the workspace's model until Ctrl-C or SIGTERM."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from serving.config import ServingConfigError
+from serving.decision import DecisionPolicyError
+from serving.environment import PortError
+from serving.launch import Service, launch
+from serving.model import ModelError
+from serving.service import ServiceError
+from stores.workspace import Workspace, WorkspaceError
+
+REFUSED = (ServingConfigError, DecisionPolicyError, PortError, ModelError, ServiceError, WorkspaceError)
+"""What the user can put right; told in one line, without a stack trace."""
+
+STOP_SECONDS = 30.0
+"""How long ending may take before it is forced."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until told to stop; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m serving", description=main.__doc__)
+    parser.add_argument("--port", type=int, help="where to listen; 0: any free port (default: serving.yaml)")
+    parser.add_argument("--announce", type=Path, metavar="FILE", help="write the URL as JSON to FILE when ready")
+    options = parser.parse_args(arguments)
+    stopped = threading.Event()
+    _set_on_signals(stopped)
+    try:
+        service = launch(Workspace.from_env(), options.port)
+        _set_on_signals(stopped)  # Ray put handlers of its own in their place
+    except REFUSED as error:
+        print(f"serving: {error}", file=sys.stderr)
+        return 1
+    try:
+        _tell(service, options.announce)
+        stopped.wait()
+    finally:
+        print("serving: stopping", flush=True)
+        _end_within(STOP_SECONDS)
+        service.stop()
+    return 0
+
+
+def _end_within(seconds: float) -> None:
+    """End the process though Ray waits for a part of itself that is gone; the kernel then ends the other parts."""
+    watchdog = threading.Timer(seconds, os._exit, (1,))
+    watchdog.daemon = True
+    watchdog.start()
+
+
+def _set_on_signals(stopped: threading.Event) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+
+
+def _tell(service: Service, announce: Path | None) -> None:
+    port = int(service.url.rsplit(":", 1)[1])
+    if service.wanted_port not in (0, port):
+        print(f"serving: port {service.wanted_port} is taken, using {port}")
+    print(f"serving: {service.url}/v1/score  (also /v1/model, /readyz, /healthz); Ctrl-C ends it", flush=True)
+    if announce:
+        part = announce.with_name(announce.name + ".part")
+        part.write_text(json.dumps({"url": service.url, "pid": os.getpid()}) + "\n")
+        part.replace(announce)  # whoever waits for the file never reads half of it
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""One feature or request field for a whole batch, and the forms that its readers want.
+
+The online store, an on-demand view and the model each have their own idea of a column with holes. This is the one place
+where those ideas meet.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DTYPES: Final[dict[str, npt.DTypeLike]] = {
+    "int64": np.int64,
+    "int32": np.int32,
+    "float64": np.float64,
+    "float32": np.float32,
+    "bool": np.bool_,
+    "timestamp": np.int64,
+}
+"""The numpy type of a kind; every other kind (string, bytes, lists) is a Python list."""
+
+FLOATS: Final = ("float64", "float32")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Values of one kind, one per row.
+
+    Attributes:
+        kind: int64, int32, float64, float32, bool, timestamp, string, bytes, or a list of one (`float64[]`).
+        values: Shape (n,): a numpy array of `DTYPES[kind]`, a timestamp being whole seconds since 1970 (UTC), as Feast
+            keeps it; a Python list for the other kinds. A missing float is NaN; what else stands in a missing place is
+            not defined.
+        valid: Shape (n,), bool: which values are there.
+    """
+
+    kind: str
+    values: npt.NDArray[Any] | list[Any]
+    valid: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, kind: str, values: Sequence[Any]) -> "Column":
+        """Build a column without holes from checked request values (timestamps: whole seconds)."""
+        data = np.array(values, dtype=DTYPES[kind]) if kind in DTYPES else list(values)
+        return cls(kind, data, np.ones(len(values), dtype=np.bool_))
+
+    @classmethod
+    def missing(cls, kind: str, rows: int) -> "Column":
+        """Build a column in which no value is there."""
+        hole = np.nan if kind in FLOATS else 0
+        data = np.full(rows, hole, dtype=DTYPES[kind]) if kind in DTYPES else [None] * rows
+        return cls(kind, data, np.zeros(rows, dtype=np.bool_))
+
+    def slice(self, start: int, stop: int) -> "Column":
+        """Return the rows from `start` up to, not including, `stop`."""
+        return Column(self.kind, self.values[start:stop], self.valid[start:stop])
+
+    def write_to(self, out: npt.NDArray[np.float32]) -> None:
+        """Write a numeric column into `out`, shape (n,): NaN where missing. Infinities are left for the caller.
+
+        Raises:
+            TypeError: The kind is no number; a model that wants it is refused when it is loaded.
+        """
+        if not is_numeric(self.kind):
+            raise TypeError(f"a {self.kind} column is no model input; train on numbers and booleans.")
+        out[:] = self.values
+        if self.kind not in FLOATS and not self.valid.all():
+            out[~self.valid] = np.nan
+
+    def as_pandas(self) -> "npt.NDArray[Any] | pd.DatetimeIndex":
+        """Return what Feast hands to an on-demand view of mode pandas.
+
+        Integers with a missing value become floats with NaN, timestamps `datetime64[us, UTC]` with NaT, lists numpy
+        arrays or None. Where *all* values are missing Feast loses the type and hands over objects; here it is kept.
+        """
+        whole = bool(self.valid.all())
+        if self.kind == "timestamp":
+            import pandas as pd
+
+            at = np.asarray(self.values).astype("datetime64[s]").astype("datetime64[us]")
+            if not whole:
+                at[~self.valid] = np.datetime64("NaT")
+            return pd.DatetimeIndex(at, tz="UTC")
+        if isinstance(self.values, list):
+            out = np.empty(len(self.values), dtype=object)
+            for index, value in enumerate(self.values):
+                out[index] = np.array(value) if type(value) is list else value
+            return out
+        if whole:
+            return self.values
+        if self.kind == "bool":
+            truths = self.values.astype(object)
+            truths[~self.valid] = None
+            return truths
+        return np.where(self.valid, self.values, np.nan)
+
+    def as_python(self) -> list[Any]:
+        """Return what Feast hands to an on-demand view of mode python: None where missing, aware UTC datetimes."""
+        values = self.values if isinstance(self.values, list) else self.values.tolist()
+        if self.kind == "timestamp":
+            values = [datetime.fromtimestamp(value, tz=UTC) for value in values]
+        if self.valid.all():
+            return values
+        return [value if there else None for value, there in zip(values, self.valid.tolist(), strict=True)]
+
+    def as_json(self, row: int) -> object:
+        """Return one value as JSON can hold it: null where missing or not finite, a timestamp as ISO 8601."""
+        if not self.valid[row]:
+            return None
+        value = self.values[row]
+        if isinstance(value, np.generic):
+            value = value.item()
+        if self.kind == "timestamp":
+            return datetime.fromtimestamp(value, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        if isinstance(value, bytes):
+            return value.hex()
+        return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def is_numeric(kind: str) -> bool:
+    """Tell whether a model can take a column of this kind: numbers and booleans, one per row."""
+    return kind in DTYPES and kind != "timestamp"

@@ -1,0 +1,87 @@
+"""Describes where one feature view lives in Redis: Feast's layout, as plain data.
+
+One hash per entity key; in it, for a view, the field `_ts:<view>` (event time) and one field per feature, named by a
+hash of view and feature.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import mmh3
+
+if TYPE_CHECKING:
+    from feast import FeatureView
+    from feast.repo_config import RepoConfig
+
+
+class LayoutError(ValueError):
+    """A feature view that cannot be laid out; the message says what to declare instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewLayout:
+    """A feature view as it is stored, free of Feast's objects.
+
+    Attributes:
+        project: Feast's project, the end of every key.
+        name: The view's name in Redis, with its version suffix if versions are enabled.
+        join_keys: Join key names with their Feast `ValueType` names, such as `("customer_id", "STRING")`.
+        features: Feature names with their Feast `ValueType` names, such as `("tx_count_1h", "INT64")`.
+        ttl_us: How long a row holds, microseconds; 0 for ever.
+    """
+
+    project: str
+    name: str
+    join_keys: tuple[tuple[str, str], ...]
+    features: tuple[tuple[str, str], ...]
+    ttl_us: int = 0
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The features' names, in order."""
+        return tuple(name for name, _ in self.features)
+
+    @property
+    def timestamp_field(self) -> bytes:
+        """The hash field that holds the event time."""
+        return f"_ts:{self.name}".encode()
+
+    def feature_field(self, feature: str) -> bytes:
+        """Returns the hash field that holds a feature: murmur3, 32 bits, little endian."""
+        return struct.pack("<I", mmh3.hash(f"{self.name}:{feature}", signed=False))
+
+
+def layout_of(feature_view: FeatureView, config: RepoConfig) -> ViewLayout:
+    """Returns the layout of a feature view of any kind (plain, batch or stream).
+
+    Args:
+        feature_view: A view from the registry, so that its entity columns are known.
+        config: The feature store's configuration: project and view versions.
+
+    Raises:
+        LayoutError: The entity keys are serialized in a version other than 3, or the view's entity columns are unknown.
+    """
+    from feast.infra.online_stores.helpers import compute_versioned_name
+
+    if config.entity_key_serialization_version != 3:
+        raise LayoutError(
+            f"feature_store.yaml: entity_key_serialization_version is {config.entity_key_serialization_version}; "
+            "Feast 0.67 writes version 3 only, set it to 3."
+        )
+    if not feature_view.entity_columns:
+        raise LayoutError(
+            f"{feature_view.name}: its entity columns are not known; put the join keys into schema=, "
+            "or read the view from the registry after 'feast apply'."
+        )
+    ttl = feature_view.ttl
+    return ViewLayout(
+        project=config.project,
+        name=compute_versioned_name(feature_view, config.registry.enable_online_feature_view_versioning),
+        join_keys=tuple((field.name, field.dtype.to_value_type().name) for field in feature_view.entity_columns),
+        features=tuple((field.name, field.dtype.to_value_type().name) for field in feature_view.features),
+        ttl_us=ttl // timedelta(microseconds=1) if ttl else 0,
+    )

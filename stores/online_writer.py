@@ -1,0 +1,152 @@
+"""Writes Arrow tables of feature rows to Redis, in bulk and monotonically."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stores.connection import Client
+from stores.encoding import encode_column
+from stores.entity_keys import EntityKeyEncoder, Values
+from stores.layout import ViewLayout
+from stores.monotonic import EncodedRows, write_rows
+from stores.timestamps import encode_timestamps
+
+_ROWS_AT_ONCE = 4096  # bounds the memory of encoded cells
+
+
+class FeatureRowsError(ValueError):
+    """A table that cannot be written: a column is absent, or a key or time is null."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    """What became of the rows of one write; the three numbers add up to the rows given.
+
+    Attributes:
+        written: Rows now stored.
+        stale: Rows refused because Redis holds a newer one for the key.
+        superseded: Rows replaced by a newer one for the same key in the same table, and not sent.
+    """
+
+    written: int
+    stale: int
+    superseded: int = 0
+
+
+class OnlineWriter:
+    """Writes the rows of one feature view.
+
+    Args:
+        client: Redis, from `stores.connection.connect`; thread-safe, and so is the writer.
+        layout: The view.
+        key_ttl_seconds: Seconds until an entity's whole key expires, counted anew by each write; None for never.
+    """
+
+    def __init__(self, client: Client, layout: ViewLayout, key_ttl_seconds: int | None = None) -> None:
+        self._client = client
+        self._layout = layout
+        self._key_ttl_seconds = key_ttl_seconds or 0
+        self._keys = EntityKeyEncoder(layout.project, layout.join_keys)
+        self._fields = [layout.timestamp_field, *map(layout.feature_field, layout.feature_names)]
+
+    def write(self, table: pa.Table, timestamp_column: str) -> WriteResult:
+        """Writes the newest row of each key, unless Redis holds a newer one; at equal times the last one wins.
+
+        Args:
+            table: Join keys, features and the event time; other columns are ignored. Null features are stored as
+                missing.
+            timestamp_column: The event time's column: a timestamp, UTC; without a zone it is taken as UTC.
+                Nanoseconds are cut to microseconds.
+
+        Raises:
+            FeatureRowsError: A column is absent, or a join key or event time is null.
+            OnlineStoreUnavailable: Redis does not answer; rows up to then may be stored, writing again is safe.
+        """
+        layout = self._layout
+        names = [*(name for name, _ in layout.join_keys), *layout.feature_names, timestamp_column]
+        absent = [name for name in names if name not in table.column_names]
+        if absent:
+            raise FeatureRowsError(
+                f"{layout.name}: the table has no column {', '.join(absent)}; have {table.column_names}."
+            )
+        keys = self._encode_keys(table)
+        micros = event_times(table.column(timestamp_column), f"{layout.name}.{timestamp_column}")
+        newest = newest_rows(keys, micros)
+        given = len(keys)
+        if newest is not None:
+            table, micros = table.take(pa.array(newest)), micros[newest]
+            keys = [keys[row] for row in newest]
+        stale = self._write_parts(table, keys, micros)
+        return WriteResult(written=len(keys) - stale, stale=stale, superseded=given - len(keys))
+
+    def _write_parts(self, table: pa.Table, keys: list[bytes], micros: npt.NDArray[np.int64]) -> int:
+        """Writes a table part by part, encoding each while Redis is at work on the one before."""
+        if len(keys) <= _ROWS_AT_ONCE:
+            return self._send(self._encode(table, keys, micros)) if keys else 0
+        stale = 0
+        with ThreadPoolExecutor(max_workers=1) as sender:
+            sent: Future[int] | None = None
+            for start in range(0, len(keys), _ROWS_AT_ONCE):
+                stop = start + _ROWS_AT_ONCE
+                rows = self._encode(table.slice(start, _ROWS_AT_ONCE), keys[start:stop], micros[start:stop])
+                stale += sent.result() if sent else 0
+                sent = sender.submit(self._send, rows)
+            return stale + (sent.result() if sent else 0)
+
+    def _encode(self, table: pa.Table, keys: list[bytes], micros: npt.NDArray[np.int64]) -> EncodedRows:
+        columns = [encode_timestamps(micros)]
+        for name, value_type in self._layout.features:
+            columns.append(encode_column(table.column(name), value_type, f"{self._layout.name}.{name}"))
+        return EncodedRows(keys, self._fields, columns)
+
+    def _send(self, rows: EncodedRows) -> int:
+        return write_rows(self._client, rows, self._key_ttl_seconds)
+
+    def _encode_keys(self, table: pa.Table) -> list[bytes]:
+        columns = {name: _values(table.column(name)) for name, _ in self._layout.join_keys}
+        keys: list[bytes] = []
+        for row, key in enumerate(self._keys.encode(columns)):
+            if key is None:
+                nulls = [name for name, values in columns.items() if table.column(name).null_count]
+                raise FeatureRowsError(
+                    f"{self._layout.name}: row {row} has no value for a join key ({', '.join(nulls) or 'NaN'}); "
+                    "drop such rows before writing."
+                )
+            keys.append(key)
+        return keys
+
+
+def event_times(column: pa.ChunkedArray, where: str) -> npt.NDArray[np.int64]:
+    """Returns a timestamp column as int64 microseconds UTC, shape (n,); a time without a zone is taken as UTC.
+
+    Raises:
+        FeatureRowsError: It is not a timestamp, or has nulls.
+    """
+    if not pa.types.is_timestamp(column.type):
+        raise FeatureRowsError(f"{where}: the event time is {column.type}; cast it to timestamp[us, tz=UTC].")
+    if column.null_count:
+        raise FeatureRowsError(f"{where}: {column.null_count} event times are null; drop such rows before writing.")
+    if column.type.unit == "ns":
+        column = pc.floor_temporal(column, unit="microsecond")
+    return column.cast(pa.timestamp("us", tz=column.type.tz)).cast(pa.int64()).to_numpy()
+
+
+def newest_rows(keys: list[bytes], micros: npt.NDArray[np.int64]) -> npt.NDArray[np.int64] | None:
+    """Returns the position of each key's newest row, ascending, the last at equal times; None if all keys differ."""
+    if len(set(keys)) == len(keys):
+        return None
+    order = np.argsort(micros, kind="stable").tolist()
+    newest = {keys[row]: row for row in order}
+    return np.sort(np.fromiter(newest.values(), np.int64, len(newest)))
+
+
+def _values(column: pa.ChunkedArray) -> Values:
+    if column.null_count or not pa.types.is_integer(column.type):
+        return column.to_pylist()
+    return column.to_numpy()

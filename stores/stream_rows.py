@@ -1,0 +1,69 @@
+"""Stores the rows that a stream gives, and tells how far it is: the sink's side of the online store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import pyarrow as pa
+
+from stores.clock import clock_key
+from stores.connection import Client
+from stores.layout import ViewLayout
+from stores.online_writer import OnlineWriter
+
+
+class StreamedRows(Protocol):
+    """What a stream gives: rows of one shard of a view, complete up to an instant in microseconds."""
+
+    view: str
+    shard: int
+    frontier: int
+    rows: pa.Table | None
+    events: int
+
+
+def frontier_key(project: str) -> str:
+    """Return the Redis hash of `view/shard` to the microsecond up to which its rows are stored."""
+    return f"millrace:{project}:frontier"
+
+
+def counters_key(project: str) -> str:
+    """Return the Redis hash that counts events and rows by view."""
+    return f"millrace:{project}:counters"
+
+
+class StreamWriter:
+    """Writes rows, then the frontier they reach: who sees the frontier finds the rows."""
+
+    def __init__(self, client: Client, project: str, layouts: Mapping[str, ViewLayout]) -> None:
+        """Open one writer a view."""
+        self._client = client
+        self._project = project
+        self._writers = {view: OnlineWriter(client, layout) for view, layout in layouts.items()}
+
+    def write(self, results: Sequence[StreamedRows]) -> None:
+        """Store rows of any views; writing the same again changes nothing but the counters.
+
+        Raises:
+            OnlineStoreUnavailable: Redis does not answer.
+        """
+        counted: dict[str, int] = {}
+        for result in results:
+            if result.rows is not None:
+                self._writers[result.view].write(result.rows, "event_timestamp")
+                counted[f"{result.view}:rows"] = counted.get(f"{result.view}:rows", 0) + len(result.rows)
+            if result.events:
+                counted[f"{result.view}:events"] = counted.get(f"{result.view}:events", 0) + result.events
+        pipe = self._client.pipeline(transaction=False)
+        pipe.hset(frontier_key(self._project), mapping={f"{r.view}/{r.shard}": r.frontier for r in results})
+        pipe.set(clock_key(self._project), max(r.frontier for r in results))
+        for name, count in counted.items():
+            pipe.hincrby(counters_key(self._project), name, count)
+        pipe.execute()
+
+
+def read_frontier(client: Client, project: str) -> dict[str, int]:
+    """Return the frontier of each `view/shard`, microseconds; empty before the first row."""
+    found = client.hgetall(frontier_key(project))
+    return {name.decode(): int(t) for name, t in found.items()}

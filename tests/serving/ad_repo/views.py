@@ -1,0 +1,53 @@
+"""What users and advertisements did, with every type that serving takes."""
+
+from datetime import timedelta
+
+from entities import ad, user
+from feast import FeatureView, Field, FileSource
+from feast.types import Array, Bool, Float32, Float64, Int64, String, UnixTimestamp
+
+
+def log_of(view: str) -> FileSource:
+    """Name a view's feature log; these tests never read it."""
+    return FileSource(name=f"{view}_log", path=f"{view}.parquet", timestamp_field="event_timestamp")
+
+
+user_activity = FeatureView(
+    name="user_activity",
+    entities=[user],
+    source=log_of("user_activity"),
+    schema=[
+        Field(name="user_id", dtype=String),
+        Field(name="clicks", dtype=Int64),
+        Field(name="dwell", dtype=Float64),
+        Field(name="subscriber", dtype=Bool),
+        Field(name="segment", dtype=String),
+        Field(name="last_seen", dtype=UnixTimestamp),
+        Field(name="last_ads", dtype=Array(Int64)),
+    ],
+    ttl=timedelta(days=10),
+)
+
+ad_quality = FeatureView(
+    name="ad_quality",
+    entities=[ad],
+    source=log_of("ad_quality"),
+    schema=[
+        Field(name="ad_id", dtype=Int64),
+        Field(name="clicks", dtype=Int64),
+        Field(name="rate", dtype=Float32),
+    ],
+    ttl=timedelta(0),
+)
+
+user_ad_affinity = FeatureView(
+    name="user_ad_affinity",
+    entities=[user, ad],
+    source=log_of("user_ad_affinity"),
+    schema=[
+        Field(name="user_id", dtype=String),
+        Field(name="ad_id", dtype=Int64),
+        Field(name="affinity", dtype=Float64),
+    ],
+    ttl=timedelta(0),
+)

@@ -1,0 +1,93 @@
+"""`serving.yaml`: what it may say, and what is said of one that cannot be used."""
+
+from pathlib import Path
+
+import pytest
+
+from serving.config import ServingConfigError, load_config, parse_config
+from serving.decision import DecisionPolicy, DecisionPolicyError, Threshold
+
+POLICY = [{"below": 0.3, "decide": "approve"}, {"below": 0.8, "decide": "review"}, {"decide": "decline"}]
+GOOD = {"service": "fraud_v1", "policy": POLICY}
+
+
+def test_shipped_configuration_is_valid() -> None:
+    config = load_config(Path(__file__).parents[2] / "feature_repo" / "serving.yaml")
+    assert [one.decide for one in config.policy.thresholds] == ["approve", "review", "decline"]
+
+
+@pytest.mark.parametrize(
+    ("score", "decision"), [(0.0, "approve"), (0.29, "approve"), (0.3, "review"), (0.8, "decline"), (1.0, "decline")]
+)
+def test_score_on_a_threshold_belongs_to_the_next_decision(score: float, decision: str) -> None:
+    assert parse_config(GOOD).policy.decide(score) == decision
+
+
+def test_defaults_hold_where_the_file_is_silent() -> None:
+    config = parse_config(GOOD)
+    assert (config.http.port, config.batch.wait_ms, config.replicas.min) == (8000, 0.0, 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        pytest.param({"service": None}, "service: expected the name of a feature service, got None", id="no_service"),
+        pytest.param({"serve": "x"}, "serve: is not known; write one of service, policy, http", id="unknown_key"),
+        pytest.param({"http": {"prot": 1}}, "http.prot: is not known; write one of host, port", id="unknown_inner_key"),
+        pytest.param({"http": {"port": "80"}}, "http.port: expected a whole number of at least 0, got '80'", id="text"),
+        pytest.param({"http": {"port": 70000}}, "http.port: 70000 is no port", id="port_too_large"),
+        pytest.param({"http": []}, r"http: expected keys such as 'host:', got \[\]", id="list_as_section"),
+        pytest.param({"batch": {"max_size": 0}}, "batch.max_size: expected a whole number of at least 1", id="zero"),
+        pytest.param({"batch": {"max_size": True}}, "batch.max_size: expected a whole number", id="boolean"),
+        pytest.param({"batch": {"wait_ms": float("nan")}}, "batch.wait_ms: expected a number of at least 0", id="nan"),
+        pytest.param({"replicas": {"min": 3, "max": 2}}, "replicas.min: 3 is more than max, 2", id="min_above_max"),
+    ],
+)
+def test_unusable_key_is_named_with_what_to_write(change: dict[str, object], message: str) -> None:
+    with pytest.raises(ServingConfigError, match=message):
+        parse_config({**GOOD, **change})
+
+
+@pytest.mark.parametrize(
+    ("policy", "message"),
+    [
+        pytest.param(None, "policy: expected a list", id="missing"),
+        pytest.param([], "policy: is empty", id="empty"),
+        pytest.param([{"below": 0.3}], r"policy\[0\]: expected \{below: 0.3, decide: approve\}", id="no_decision"),
+        pytest.param([{"decide": "a", "above": 1}], r"policy\[0\]: expected", id="unknown_key"),
+        pytest.param([{"decide": 5}], r"policy\[0\].decide: expected a name", id="decision_is_a_number"),
+        pytest.param([{"below": "0.3", "decide": "a"}], r"policy\[0\].below: expected a score", id="text"),
+        pytest.param([{"below": float("nan"), "decide": "a"}], r"policy\[0\].below: expected a finite", id="nan"),
+        pytest.param([{"below": 0.3, "decide": "a"}], "leaves higher scores undecided", id="no_open_end"),
+        pytest.param([{"decide": "a"}, {"decide": "b"}], "takes every score; make it the last one", id="early_open_end"),
+        pytest.param(
+            [{"below": 0.8, "decide": "a"}, {"below": 0.8, "decide": "b"}, {"decide": "c"}],
+            "does not exceed the 0.8 before it",
+            id="not_rising",
+        ),
+    ],
+)
+def test_policy_that_leaves_a_score_undecided_is_refused(policy: object, message: str) -> None:
+    with pytest.raises(DecisionPolicyError, match=message):
+        parse_config({"service": "s", "policy": policy})
+
+
+def test_one_open_decision_takes_every_score() -> None:
+    assert DecisionPolicy((Threshold("show", None),)).decide_all([0.0, 1.0]) == ["show", "show"]
+
+
+def test_missing_file_is_told_with_its_path(tmp_path: Path) -> None:
+    with pytest.raises(ServingConfigError, match=r"serving.yaml: does not exist; write at least 'service:'"):
+        load_config(tmp_path / "serving.yaml")
+
+
+def test_file_that_is_no_yaml_is_told_with_its_path(tmp_path: Path) -> None:
+    (tmp_path / "serving.yaml").write_text("service: [")
+    with pytest.raises(ServingConfigError, match=r"serving.yaml: is no YAML"):
+        load_config(tmp_path / "serving.yaml")
+
+
+def test_fault_in_a_file_is_told_with_its_path(tmp_path: Path) -> None:
+    (tmp_path / "serving.yaml").write_text("service: s\npolicy: []\n")
+    with pytest.raises(DecisionPolicyError, match=r"serving.yaml: policy: is empty"):
+        load_config(tmp_path / "serving.yaml")

@@ -1,0 +1,145 @@
+"""A whole training in another domain: from declarations to a current model with its report."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from training.__main__ import main
+from training.errors import TrainingError
+from training.model import ModelParams
+from training.model_file import load_current
+from training.result import TrainResult
+from training.run import train
+from training.split import TemporalSplit
+from training.table import format_table
+
+NOW = datetime(2024, 3, 12, tzinfo=UTC)
+SPLIT = TemporalSplit.parse("2024-03-01:2024-03-06", "2024-03-07:2024-03-11")
+PARAMS = ModelParams(rounds=10, max_depth=3, nthread=1)
+
+
+@pytest.fixture(scope="module")
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def result(ads: Any, said: list[str]) -> TrainResult:
+    return train(ads.workspace, split=SPLIT, params=PARAMS, k=10, now=NOW, say=said.append)
+
+
+def test_model_beats_chance_where_there_is_something_to_learn(result: TrainResult) -> None:
+    assert result.metrics.auroc is not None
+    assert result.metrics.auroc > 0.65
+    assert result.metrics.average_precision is not None
+    assert result.metrics.average_precision > result.chance["average_precision"]
+
+
+def test_current_model_carries_the_run(ads: Any, result: TrainResult) -> None:
+    model = load_current(ads.workspace.models, "ads_v10")
+    assert (model.version, model.label, model.trained_at) == (result.version, "clicks:clicked", NOW)
+    assert model.split == SPLIT.to_dict()
+    assert model.metrics == result.metrics.to_dict()
+    assert model.columns[0] == "ad_activity__views_1d"
+
+
+def test_known_keys_leave_the_test_and_are_counted(ads: Any, result: TrainResult) -> None:
+    shown = ads.impressions["shown_at"]
+    asked = ads.impressions[(shown >= SPLIT.test_from) & (shown < SPLIT.test_to)]
+    assert result.removed.rows > 0
+    assert result.test.rows + result.removed.rows == len(asked)
+    assert result.test.positives + result.removed.positives == int(asked["clicked"].sum())
+
+
+def test_steps_are_said(result: TrainResult, said: list[str]) -> None:
+    assert [line[:3] for line in said if line[0] != " "] == ["1/5", "2/5", "3/5", "4/5", "5/5"]
+
+
+def test_report_lies_beside_the_model_and_among_the_reports(ads: Any, result: TrainResult) -> None:
+    beside = result.model.with_name("report.html")
+    assert result.report == ads.workspace.reports / "training" / "ads_v10.html"
+    assert result.report.read_text() == beside.read_text()
+    facts = json.loads(beside.with_suffix(".json").read_text())
+    assert facts["metrics"]["auroc"] == result.metrics.auroc
+    assert facts["split"] == SPLIT.to_dict()
+
+
+def test_report_needs_nothing_but_itself(result: TrainResult) -> None:
+    page = result.report.read_text()
+    for text in ("AUROC", "Average precision", "2024-03-07", "visitor_id", "max_depth", "bid_context__bid_now"):
+        assert text in page
+    assert page.count("data:image/svg+xml;base64,") == 6
+    assert "http://" not in page
+    assert "https://" not in page
+
+
+def test_table_shows_every_metric_beside_chance(result: TrainResult) -> None:
+    table = format_table(result)
+    assert f"AUROC                         {result.metrics.auroc:.4f}   0.5000" in table
+    assert str(result.report) in table
+
+
+def test_importances_are_shares_of_the_gain(result: TrainResult) -> None:
+    assert sum(feature.gain for feature in result.features) == pytest.approx(1)
+    gains = [feature.gain for feature in result.features]
+    assert gains == sorted(gains, reverse=True)
+    missing = {feature.name: feature.missing for feature in result.features}
+    assert missing["bid_context__bid_now"] == 0
+    assert missing["ad_activity__click_rate"] > missing["ad_activity__views_1d"] > 0
+
+
+def test_gate_that_refuses_stops_before_anything_is_written(build_ads: Callable[..., Any], tmp_path: Path) -> None:
+    world = build_ads(tmp_path)
+
+    def refuse(frame: pd.DataFrame) -> None:
+        assert "ad_activity__views_1d" in frame
+        raise RuntimeError("suite failed")
+
+    with pytest.raises(RuntimeError, match="suite failed"):
+        train(world.workspace, split=SPLIT, params=PARAMS, gate=refuse, say=lambda _: None)
+    assert not world.workspace.models.exists()
+    assert not world.workspace.reports.exists()
+
+
+def test_service_without_a_key_removes_nothing_and_a_given_threshold_is_used(ads: Any) -> None:
+    found = train(ads.workspace, service="ads_v2", split=SPLIT, params=PARAMS, threshold=0.2, say=lambda _: None)
+    assert (found.metrics.threshold, found.threshold_from) == (0.2, "given")
+    assert (found.removed.rows, found.daily, found.metrics.key_precision_at_k) == (0, (), None)
+    assert "names no key" in dict(found.metrics.reasons)["key_precision_at_k"]
+
+
+def test_gap_shorter_than_the_declared_delay_is_refused(ads: Any) -> None:
+    touching = TemporalSplit.parse("2024-03-01:2024-03-07", "2024-03-07:2024-03-11")
+    with pytest.raises(TrainingError, match="known 1 d after"):
+        train(ads.workspace, split=touching, say=lambda _: None)
+
+
+def test_threshold_that_is_no_probability_is_refused(ads: Any) -> None:
+    with pytest.raises(TrainingError, match="no probability"):
+        train(ads.workspace, split=SPLIT, threshold=20, say=lambda _: None)
+
+
+def test_command_trains_on_the_last_days_and_prints_the_table(
+    ads: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in ads.workspace.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SERVICE", "ads_v2")
+    assert main(["--train-days", "4", "--test-days", "2", "--limit", "300"]) == 0
+    printed = capsys.readouterr().out
+    assert "2024-03-04 to 2024-03-08" in printed
+    assert "2024-03-09 to 2024-03-11" in printed
+
+
+def test_command_says_what_to_write_and_fails(
+    ads: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in ads.workspace.environment().items():
+        monkeypatch.setenv(name, value)
+    assert main(["--service", "nobody"]) == 1
+    assert "train: feature service 'nobody' is not in the registry" in capsys.readouterr().err

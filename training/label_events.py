@@ -1,0 +1,120 @@
+"""Reads label events from their folder, opening only the days that are asked for.
+
+The folder holds Parquet in `date=YYYY-MM-DD` partitions by the event's UTC day; without partitions every file is read.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+
+from training.declaration import TrainingDeclaration
+from training.errors import TrainingError
+
+PARTITION = "date"
+
+
+def read_label_events(
+    declared: TrainingDeclaration, start: datetime, end: datetime, columns: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Return the label events of `[start, end)` whose label is known, in the order of (time, event id).
+
+    An event id counts once (rule 6), and a null label is not known yet, so its event is left out. The label comes as
+    int64, the timestamp as `datetime64[us, UTC]` (a naive one is taken as UTC).
+
+    Args:
+        declared: The service's declaration.
+        start: First instant, aware.
+        end: Last instant, aware, exclusive.
+        columns: The columns to read besides the event id, the timestamp and the label; all when None.
+
+    Raises:
+        TrainingError: The folder does not exist, a column is missing, the span holds no event, or a label is neither
+            0 nor 1.
+    """
+    table = _open(declared)
+    needed = list(dict.fromkeys([declared.event_id, declared.timestamp, declared.label, *(columns or ())]))
+    missing = [name for name in needed if name not in table.schema.names]
+    if missing:
+        raise TrainingError(
+            f"{declared.service}: label events {declared.source} have no column {', '.join(missing)}; they have "
+            f"{', '.join(name for name in table.schema.names if name != PARTITION)}. Name one of these, or add the "
+            "column to the events."
+        )
+    wanted = needed if columns is not None else [name for name in table.schema.names if name != PARTITION]
+    read = table.to_table(columns=wanted, filter=_within(table.schema, declared.timestamp, start, end))
+    events = read.filter(pc.is_valid(read[declared.label])).to_pandas()
+    if events.empty:
+        raise TrainingError(
+            f"{declared.service}: no label events in [{start:%F}, {end:%F}) of {declared.source}; {_dates(declared)}."
+        )
+    events[declared.timestamp] = pd.to_datetime(events[declared.timestamp], utc=True).dt.as_unit("us")
+    if not events[declared.label].isin([0, 1]).all():
+        found = sorted(events[declared.label].unique().tolist(), key=str)[:5]
+        raise TrainingError(
+            f"{declared.service}: label {declared.source}:{declared.label} holds {found}; a label is 1 for a positive, "
+            "0 for a negative and null while unknown."
+        )
+    events[declared.label] = events[declared.label].astype("int64")
+    once = events.drop_duplicates(declared.event_id)
+    return once.sort_values([declared.timestamp, declared.event_id], kind="stable", ignore_index=True)
+
+
+def label_span(declared: TrainingDeclaration) -> tuple[datetime, datetime]:
+    """Return the times of the oldest and the newest label event, aware.
+
+    Raises:
+        TrainingError: The folder does not exist or is empty.
+    """
+    table = _open(declared)
+    days = _days(table)
+    times: list[datetime] = []
+    for day in {days[0], days[-1]} if days else {None}:
+        chosen = None if day is None else pc.field(PARTITION) == day
+        span = pc.min_max(table.to_table(columns=[declared.timestamp], filter=chosen)[declared.timestamp]).as_py()
+        times += [at for at in (span["min"], span["max"]) if at is not None]
+    if not times:
+        raise TrainingError(f"{declared.source}: {declared.path} holds no label events; backfill the lake first.")
+    aware = [at if at.tzinfo else at.replace(tzinfo=UTC) for at in times]
+    return min(aware), max(aware)
+
+
+def _open(declared: TrainingDeclaration) -> ds.Dataset:
+    partitions = ds.partitioning(pa.schema([(PARTITION, pa.string())]), flavor="hive")
+    try:
+        table = ds.dataset(declared.path, format="parquet", partitioning=partitions)
+    except FileNotFoundError as error:
+        raise TrainingError(
+            f"{declared.source}: {declared.path} does not exist; backfill the lake first, or correct the file "
+            "source's path and run feast apply."
+        ) from error
+    if not table.files:
+        raise TrainingError(f"{declared.source}: {declared.path} holds no label events; backfill the lake first.")
+    return table if _days(table) else ds.dataset(declared.path, format="parquet")
+
+
+def _days(table: ds.Dataset) -> list[str]:
+    found = {ds.get_partition_keys(part.partition_expression).get(PARTITION) for part in table.get_fragments()}
+    return sorted(day for day in found if day is not None)
+
+
+def _dates(declared: TrainingDeclaration) -> str:
+    days = _days(_open(declared))
+    if not days:
+        first, last = label_span(declared)
+        return f"they run from {first:%F} to {last:%F}"
+    return f"there are {len(days)} days, {days[0]} to {days[-1]}; choose a span within them"
+
+
+def _within(schema: pa.Schema, timestamp: str, start: datetime, end: datetime) -> pc.Expression:
+    kind = schema.field(timestamp).type
+    zone = UTC if kind.tz else None
+    first, last = (at.astimezone(UTC).replace(tzinfo=zone) for at in (start, end))
+    inside = (pc.field(timestamp) >= pa.scalar(first, kind)) & (pc.field(timestamp) < pa.scalar(last, kind))
+    if PARTITION in schema.names:
+        inside = inside & (pc.field(PARTITION) >= f"{start.astimezone(UTC):%F}")
+        inside = inside & (pc.field(PARTITION) <= f"{end.astimezone(UTC) - timedelta(microseconds=1):%F}")
+    return inside

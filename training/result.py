@@ -1,0 +1,103 @@
+"""What a training run found: everything its report, its model file and its closing table say."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from training.metrics import Metrics, chance
+from training.model import ModelParams
+from training.split import TemporalSplit
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A number of rows, and how many of them are positive."""
+
+    rows: int
+    positives: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureUse:
+    """One feature's part in the model.
+
+    Attributes:
+        name: Full feature name, `view__feature`.
+        gain: Its share of the total gain of all splits, in [0, 1].
+        missing: The share of training rows without a value, in [0, 1].
+    """
+
+    name: str
+    gain: float
+    missing: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    """One finished training run.
+
+    Attributes:
+        label: `<file source>:<column>`.
+        known_after: How long after its event a label is known.
+        threshold_from: How the threshold was found, for people.
+        train: Rows trained on.
+        test: Rows tested on, after the removal of known keys.
+        removed: Test rows of known keys, left out; zero when the service names no key.
+        drop_known: The key they were removed by, or None.
+        metrics: Measured on the test rows.
+        daily: (ISO date, share of positives among the k keys scored highest), by day; empty without a key.
+        features: By falling gain.
+        model: The model file.
+        report: The HTML report.
+        seconds: How long the run took.
+    """
+
+    service: str
+    version: str
+    label: str
+    trained_at: datetime
+    known_after: timedelta
+    split: TemporalSplit
+    params: ModelParams
+    seed: int
+    threshold_from: str
+    train: Count
+    test: Count
+    removed: Count
+    drop_known: str | None
+    metrics: Metrics
+    daily: tuple[tuple[str, float], ...]
+    features: tuple[FeatureUse, ...]
+    model: Path
+    report: Path
+    seconds: float
+
+    @property
+    def chance(self) -> dict[str, float]:
+        """Return what scores that know nothing reach on the same test rows."""
+        return chance(self.metrics)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON holds it; times ISO 8601, `known_after` and `seconds` in seconds."""
+        return {
+            "service": self.service,
+            "version": self.version,
+            "label": self.label,
+            "trained_at": self.trained_at.isoformat(),
+            "known_after": self.known_after.total_seconds(),
+            "split": self.split.to_dict(),
+            "params": asdict(self.params),
+            "seed": self.seed,
+            "threshold_from": self.threshold_from,
+            "train": asdict(self.train),
+            "test": asdict(self.test),
+            "removed": asdict(self.removed),
+            "drop_known": self.drop_known,
+            "metrics": self.metrics.to_dict(),
+            "chance": self.chance,
+            "daily": dict(self.daily),
+            "features": [asdict(feature) for feature in self.features],
+            "model": str(self.model),
+            "seconds": round(self.seconds, 3),
+        }

@@ -1,0 +1,131 @@
+"""Holds the online store against the offline store: the same entities at the same instants must have the same values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from feast import FeatureStore
+
+RELATIVE = 1e-9
+"""How far two floats may be apart, relative to the larger (rule 8)."""
+
+AT = "event_timestamp"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """What the online store said at one instant.
+
+    Attributes:
+        view: The feature view.
+        keys: Its join keys.
+        frame: The join keys, `event_timestamp` (the instant) and one column a feature.
+    """
+
+    view: str
+    keys: tuple[str, ...]
+    frame: pd.DataFrame
+
+
+@dataclass(slots=True)
+class Agreement:
+    """How far one feature agrees.
+
+    Attributes:
+        compared: Values compared, missing ones included.
+        present: Of them, those that at least one store has.
+        equal: Values that agree.
+        examples: Some that do not: join keys, instant, online, offline.
+    """
+
+    compared: int = 0
+    present: int = 0
+    equal: int = 0
+    examples: list[tuple[Any, ...]] = field(default_factory=list)
+
+
+def capture(store: FeatureStore, view: str, features: Sequence[str], entities: pd.DataFrame, t: int) -> Captured:
+    """Read some entities' features through Feast's own `get_online_features`, and note the instant.
+
+    Args:
+        store: The feature store.
+        view: The view.
+        features: Its features.
+        entities: The join keys, one row an entity.
+        t: The instant, microseconds UTC, up to which the online store is complete.
+    """
+    references = [f"{view}:{feature}" for feature in features]
+    rows = {key: entities[key].tolist() for key in entities.columns}
+    frame = store.get_online_features(features=references, entity_rows=rows).to_df()
+    frame[AT] = pd.Timestamp(EPOCH + timedelta(microseconds=t))
+    return Captured(view, tuple(entities.columns), frame)
+
+
+def compare(store: FeatureStore, captured: Sequence[Captured]) -> dict[str, Agreement]:
+    """Ask `get_historical_features` for the same entities and instants, and return the agreement of each feature.
+
+    The feature logs must reach to the last instant: backfill first.
+    """
+    found: dict[str, Agreement] = {}
+    for view in dict.fromkeys(one.view for one in captured):
+        parts = [one for one in captured if one.view == view]
+        online = pd.concat([part.frame for part in parts], ignore_index=True)
+        keys = list(parts[0].keys)
+        features = [column for column in online.columns if column not in (*keys, AT)]
+        asked = online[[*keys, AT]].assign(_row=np.arange(len(online)))
+        references = [f"{view}:{feature}" for feature in features]
+        offline = store.get_historical_features(entity_df=asked, features=references).to_df()
+        offline = offline.sort_values("_row", ignore_index=True)
+        for feature in features:
+            agreement = found.setdefault(f"{view}:{feature}", Agreement())
+            _count(agreement, online, offline, keys, feature)
+    return found
+
+
+def summarize(found: Mapping[str, Agreement]) -> tuple[int, int]:
+    """Return how many values were compared and how many agree."""
+    return sum(a.compared for a in found.values()), sum(a.equal for a in found.values())
+
+
+def _count(agreement: Agreement, online: pd.DataFrame, offline: pd.DataFrame, keys: list[str], feature: str) -> None:
+    for row, (here, there) in enumerate(zip(online[feature], offline[feature], strict=True)):
+        agreement.compared += 1
+        agreement.present += not (_missing(here) and _missing(there))
+        if agrees(here, there):
+            agreement.equal += 1
+        elif len(agreement.examples) < 5:
+            agreement.examples.append((*online.loc[row, keys], online.loc[row, AT], here, there))
+
+
+def agrees(here: Any, there: Any) -> bool:
+    """Say whether two values are the same: floats to 1e-9 relative, lists item by item, missing only with missing.
+
+    >>> agrees(0.1 + 0.2, 0.3), agrees(None, float("nan")), agrees([1, 2], [1, 3]), agrees(0, None)
+    (True, True, False, False)
+    """
+    if _is_list(here) or _is_list(there):
+        both = _is_list(here) and _is_list(there) and len(here) == len(there)
+        return bool(both and all(agrees(a, b) for a, b in zip(here, there, strict=True)))
+    if _missing(here) or _missing(there):
+        return _missing(here) and _missing(there)
+    if isinstance(here, int | float | np.number) and isinstance(there, int | float | np.number):
+        return bool(abs(here - there) <= RELATIVE * max(abs(here), abs(there)))
+    if isinstance(here, datetime) or isinstance(there, datetime):
+        return bool(pd.Timestamp(here).tz_convert("UTC") == pd.Timestamp(there).tz_convert("UTC"))
+    return bool(here == there)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple | np.ndarray)
+
+
+def _missing(value: Any) -> bool:
+    return not _is_list(value) and bool(pd.isna(value))
