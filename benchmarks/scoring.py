@@ -9,6 +9,7 @@ three run the same model. Rounds are interleaved; medians and their ratios are p
 import argparse
 import json
 import os
+import shutil
 import signal
 import statistics
 import subprocess
@@ -47,7 +48,10 @@ def prepare(folder: Path, redis: str, service: str) -> tuple[Workspace, int]:
     from serving.service import define_service
 
     (folder / "feature_store.yaml").write_text(YAML.format(data=folder, redis=redis))
-    workspace = Workspace(ROOT / "feature_repo", folder, folder / "feature_store.yaml")
+    repo = folder / "feature_repo"
+    shutil.copytree(ROOT / "feature_repo", repo)
+    (repo / "serving.yaml").write_text(f"service: {service}\npolicy: [{{below: 0.5, decide: approve}}, {{decide: decline}}]\n")
+    workspace = Workspace(repo, folder, folder / "feature_store.yaml")
     os.environ["MILLRACE_DATA"] = str(folder)
     declared = read_declarations(workspace)
     store = open_store(workspace)
@@ -80,7 +84,7 @@ def fill(store: object, definition: object) -> None:
         key = layout.join_keys[0][0]
         count = CUSTOMERS if key == "customer_id" else TERMINALS
         table = {key: pa.array(range(count)), "event_timestamp": pa.array([datetime.now(UTC)] * count)}
-        table |= {name: makers[value_type](count) for name, value_type in layout.features}
+        table |= {name: makers[value_type](count) for name, value_type in layout.features if name != key}
         OnlineWriter(client, layout).write(pa.table(table), "event_timestamp")
 
 

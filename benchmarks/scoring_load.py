@@ -34,7 +34,7 @@ def run_load(url: str, bodies: Sequence[object], connections: int, seconds: floa
     """Load `url` from another process, warmed up for a fifth of the time."""
     job = {"url": url, "bodies": list(bodies), "connections": connections, "seconds": seconds}
     command = [sys.executable, __file__]
-    done = subprocess.run(command, input=json.dumps(job), capture_output=True, text=True, check=True)
+    done = subprocess.run(command, input=json.dumps(job), stdout=subprocess.PIPE, text=True, check=True)
     return Load(**json.loads(done.stdout))
 
 

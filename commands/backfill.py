@@ -4,10 +4,10 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from commands.plans import read_plans
+from commands.plan import read_plans
 from commands.table import show_table
 from pipelines.batch.backfill import Filled, hand_over, run_backfill
-from pipelines.batch.lake import DAY, LakeError, days_of, micros
+from pipelines.batch.lake import DAY, DayError, LakeError, days_of, micros
 from pipelines.batch.session import open_spark
 from pipelines.plan import ViewPlan
 from stores.workspace import Workspace
@@ -21,7 +21,7 @@ def days_to_fill(plans: Sequence[ViewPlan], first: str | None, last: str | None)
 
     Raises:
         LakeError: The lake is empty.
-        ValueError: A day is not one, or the last is before the first.
+        DayError: A day is not one, or the last is before the first.
     """
     days = sorted({day for plan in plans for day in days_of(plan.table.lake)})
     if not days:
@@ -29,7 +29,7 @@ def days_to_fill(plans: Sequence[ViewPlan], first: str | None, last: str | None)
         raise LakeError(f"no events in {lakes}; land Parquet there in date=YYYY-MM-DD folders, or run `make simulate`.")
     start, stop = micros(first or days[0]), micros(last or days[-1]) + DAY
     if start >= stop:
-        raise ValueError(f"FROM={first} is after TO={last}; give the first day first.")
+        raise DayError(f"FROM={first} is after TO={last}; give the first day first.")
     return start, stop
 
 

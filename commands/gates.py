@@ -26,7 +26,7 @@ def feature_gate(workspace: Workspace, plan: ViewPlan, rows: Path) -> None:
     _require(workspace, rows, suite_for_features(spec, load_expectations(workspace.repo).get(plan.view, ())))
 
 
-def event_gate(workspace: Workspace, plan: ViewPlan, events: Path) -> None:
+def event_gate(workspace: Workspace, plan: ViewPlan, rows: Path) -> None:
     """Check events of a view's table, a Parquet file or folder, and write the page about it.
 
     Raises:
@@ -37,7 +37,7 @@ def event_gate(workspace: Workspace, plan: ViewPlan, events: Path) -> None:
 
     table = plan.table
     spec = EventSpec(table.name, dict(table.columns), plan.keys, table.timestamp, table.event_id)
-    _require(workspace, events, suite_for_events(spec, load_expectations(workspace.repo).get(table.name, ())))
+    _require(workspace, rows, suite_for_events(spec, load_expectations(workspace.repo).get(table.name, ())))
 
 
 def training_gate(workspace: Workspace, service: str, keys: tuple[str, ...], label: str) -> Callable[["pd.DataFrame"], None]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from commands.gates import feature_gate
 from commands.online import table_writer, view_layouts
-from commands.plans import read_plans
+from commands.plan import read_plans
 from commands.table import show_table
 from pipelines.batch.lake import DAY, LakeError, days_of, micros
 from pipelines.batch.materialize import stage_newest, store_rows

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from commands.online import stream_writer, view_layouts
-from commands.plans import read_plans
+from commands.plan import read_plans
 from pipelines.stream.broker import open_broker
 from stores.workspace import Workspace, open_store
 
@@ -61,14 +61,14 @@ def main() -> None:
         shutil.rmtree(recovery, ignore_errors=True)
     if not recovery.is_dir():
         recovery.mkdir(parents=True)
-        init_db_dir(recovery, 1)
+        init_db_dir(recovery, 1)  # type: ignore[no-untyped-call]
     # Ended where it stands: the snapshots of the last epoch and idempotent writes make a clean exit needless.
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: os._exit(0))
     print(f"streaming from {broker}; Ctrl-C stops", flush=True)
-    cli_main(
+    cli_main(  # type: ignore[no-untyped-call]
         flow,
         workers_per_process=int(os.environ.get("WORKERS", "1")),
         epoch_interval=timedelta(seconds=float(os.environ.get("EPOCH_SECONDS", "10"))),
-        recovery_config=RecoveryConfig(str(recovery)),
+        recovery_config=RecoveryConfig(str(recovery)),  # type: ignore[no-untyped-call]
     )

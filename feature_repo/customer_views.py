@@ -5,7 +5,7 @@ from datetime import timedelta
 from entities import customer
 from feast import Field, StreamFeatureView
 from feast.aggregation import Aggregation
-from feast.types import Array, Float64, Int64, UnixTimestamp
+from feast.types import Array, Float64, Int64
 from sources import transactions_into
 
 MINUTES_10, HOUR, DAY, MONTH = timedelta(minutes=10), timedelta(hours=1), timedelta(days=1), timedelta(days=30)
@@ -47,7 +47,7 @@ customer_sequence = StreamFeatureView(
         Field(name="customer_id", dtype=Int64),
         Field(name="last_amounts", dtype=Array(Float64)),
         Field(name="last_terminals", dtype=Array(Int64)),
-        Field(name="last_transaction_at", dtype=UnixTimestamp),
+        Field(name="last_transaction_at", dtype=Int64, description="Microseconds since the epoch, UTC."),
         Field(name="terminals_24h", dtype=Int64),
     ],
     ttl=timedelta(days=90),

@@ -73,7 +73,7 @@ def amount_against_habit(inputs: pd.DataFrame) -> pd.DataFrame:
 def against_last_purchases(inputs: pd.DataFrame) -> pd.DataFrame:
     """Seconds since the customer's last purchase, and whether this terminal is among the last ten."""
     now = pd.to_datetime(inputs["event_timestamp"], utc=True)
-    last = pd.to_datetime(inputs["last_transaction_at"], utc=True)
+    last = pd.to_datetime(pd.to_numeric(inputs["last_transaction_at"]).astype("Int64"), unit="us", utc=True)
     out = pd.DataFrame(index=inputs.index)
     out["seconds_since_last"] = (now - last).dt.total_seconds()
     out["terminal_among_last_ten"] = np.array(

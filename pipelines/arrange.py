@@ -124,12 +124,15 @@ def ids(column: pa.ChunkedArray) -> np.ndarray:
 
 
 def _normal(kind: pa.DataType) -> pa.DataType:
+    """Return how a feature of this type is stored: a time as microseconds, for Feast's own type keeps whole seconds."""
     if pa.types.is_timestamp(kind):
-        return TIMESTAMP
+        return pa.int64()
     return pa.list_(_normal(kind.value_type)) if pa.types.is_list(kind) else kind
 
 
 def _fit(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    if pa.types.is_timestamp(array.type):
+        array = array.cast(TIMESTAMP)
     return array if array.type == kind else array.cast(kind)
 
 

@@ -90,7 +90,7 @@ class ViewPlan:
                 "table": {**asdict(self.table), "columns": dict(self.table.columns)},
                 "log": self.log,
                 "ttl": format_duration(self.ttl),
-                "transform": self.transform and getattr(self.transform, "__qualname__", str(self.transform)),
+                "transform": getattr(self.transform, "__qualname__", None),
                 "features": [_describe(feature) for feature in self.features],
             },
             indent=2,

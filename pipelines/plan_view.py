@@ -81,17 +81,17 @@ def plan_batch_view(view: "BatchFeatureView") -> ViewPlan:
         PlanError: The declaration cannot be kept.
     """
     from feast.type_map import feast_value_type_to_pa
-    from feast.types import ValueType
 
-    if len(view.source_views) != 1:
+    views: Any = view.source_views
+    if not views or len(views) != 1:
         raise PlanError(
             f"{view.name}: write source=<a FeatureView of the raw events> and sink_source=<a FileSource for the feature"
             " log>."
         )
-    events = view.source_views[0]
+    events = views[0]
     source = events.batch_source
     tags = _tags(source.name, source.tags, SOURCE_TAGS)
-    types = {f.name: feast_value_type_to_pa(ValueType(f.dtype.to_value_type().value)) for f in events.schema}
+    types = {f.name: feast_value_type_to_pa(f.dtype.to_value_type()) for f in events.schema}
     types[source.timestamp_field] = pa.timestamp("us", "UTC")
     table = EventTable(
         name=source.name,
@@ -178,7 +178,12 @@ def _check_schema(view: Any, features: Sequence[Feature], types: dict[str, pa.Da
     for feature in features:
         gives = feature.aggregator.result(types[feature.column] if feature.column else None)
         wants = feast_value_type_to_pa(declared[feature.name].to_value_type())
-        if _family(gives) != _family(wants):
+        if "time" in _family(wants):
+            raise PlanError(
+                f"{view.name}.{feature.name}: Feast keeps UnixTimestamp online in whole seconds; write dtype=Int64, the"
+                " feature is then microseconds since the epoch."
+            )
+        if _family(gives).replace("time", "int64") != _family(wants):
             raise PlanError(f"{view.name}.{feature.name}: gives {gives}, the Field says {declared[feature.name]}; change the dtype.")
 
 

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from serving.config import ServingConfig
@@ -16,6 +16,8 @@ from serving.service import ServiceDefinition, define_service
 if TYPE_CHECKING:
     from serving.lookup import Lookup
     from stores.workspace import Workspace
+
+_EPOCH = datetime(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,4 +123,4 @@ def iso_timestamp(us: int) -> str:
     >>> iso_timestamp(1_000_000)
     '1970-01-01T00:00:01.000000Z'
     """
-    return datetime.fromtimestamp(us // 1_000_000, tz=UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{us % 1_000_000:06d}Z"
+    return f"{(_EPOCH + timedelta(microseconds=us)).isoformat(timespec='microseconds')}Z"

@@ -13,18 +13,20 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stores.blocks import Block, beside, block_of, ragged, repeated, varint_block
 from stores.value_types import StoredType, stored_type
-from stores.varint import encode_varints, varint
-
-MISSING = b""
-"""The cell of a missing value: Feast's `Value` with nothing set."""
+from stores.varint import varint
 
 _NULL_TIMESTAMP = int(np.iinfo(np.int64).min)
 _FIELD_1 = b"\x0a"
-_BOOLS = (b"\x00", b"\x01")
 
 
 def encode_column(column: pa.Array | pa.ChunkedArray, value_type: str, where: str = "column") -> list[bytes]:
+    """Encodes a column, one cell per row: the strings of `encode_block`."""
+    return encode_block(column, value_type, where).strings()
+
+
+def encode_block(column: pa.Array | pa.ChunkedArray, value_type: str, where: str = "column") -> Block:
     """Encodes a column, one cell per row.
 
     Null is the empty cell, and so is NaN in a DOUBLE or FLOAT column: Feast stores no NaN. Inside a list, a null
@@ -42,12 +44,9 @@ def encode_column(column: pa.Array | pa.ChunkedArray, value_type: str, where: st
     """
     stored = stored_type(value_type)
     array = _cast(column, stored, where)
-    cells = _encode_lists(array, stored) if stored.is_list else _encode_scalars(array, stored)
+    block = _encode_lists(array, stored) if stored.is_list else _encode_scalars(array, stored)
     missing = array.is_null(nan_is_null=stored.group == "fixed" and not stored.is_list)
-    if missing.true_count:
-        for row in np.flatnonzero(missing.to_numpy(zero_copy_only=False)).tolist():
-            cells[row] = MISSING
-    return cells
+    return block.without(missing.to_numpy(zero_copy_only=False)) if missing.true_count else block
 
 
 def _cast(column: pa.Array | pa.ChunkedArray, stored: StoredType, where: str) -> pa.Array:
@@ -71,26 +70,20 @@ def _cast(column: pa.Array | pa.ChunkedArray, stored: StoredType, where: str) ->
         ) from error
 
 
-def _encode_scalars(array: pa.Array, stored: StoredType) -> list[bytes]:
+def _encode_scalars(array: pa.Array, stored: StoredType) -> Block:
+    tag = repeated(stored.tag, len(array))
     if stored.group == "text":
-        return _length_delimited(array, stored.tag)
-    if array.type == pa.bool_():
-        cells = tuple(stored.tag + digit for digit in _BOOLS)
-        return [cells[bit] for bit in array.fill_null(False).to_numpy(zero_copy_only=False).tolist()]
+        lengths = pc.binary_length(array).fill_null(0).cast(pa.int64()).to_numpy(zero_copy_only=False)
+        content = np.frombuffer(b"".join(array.cast(pa.binary()).drop_null().to_pylist()), dtype=np.uint8)
+        return beside(tag, varint_block(lengths), ragged(content, lengths))
     if stored.group == "fixed":
         values = array.fill_null(0).to_numpy(zero_copy_only=False)
-        cells_2d = np.empty((len(values), 1 + stored.width), dtype=np.uint8)
-        cells_2d[:, 0] = stored.tag[0]
-        cells_2d[:, 1:] = np.ascontiguousarray(values).view(np.uint8).reshape(len(values), stored.width)
-        fixed: list[bytes] = cells_2d.view(f"V{1 + stored.width}").ravel().tolist()
-        return fixed
-    digits, lengths = encode_varints(_integers(array, 0))
-    tags = np.full((len(digits), 1), stored.tag[0], dtype=np.uint8)
-    data = np.concatenate([tags, digits], axis=1)
-    return _slices(data[np.arange(data.shape[1]) <= lengths[:, None]].tobytes(), lengths + 1)
+        raw = np.ascontiguousarray(values).view(np.uint8).reshape(len(values), stored.width)
+        return beside(tag, Block(raw, np.ones(raw.shape, dtype=np.bool_)))
+    return beside(tag, varint_block(_integers(array, 0)))
 
 
-def _encode_lists(array: pa.Array, stored: StoredType) -> list[bytes]:
+def _encode_lists(array: pa.Array, stored: StoredType) -> Block:
     bounds = array.offsets.to_numpy()
     flat = array.values.slice(int(bounds[0]), int(bounds[-1] - bounds[0])) if len(bounds) else array.values
     elements, ends = _elements(flat, stored)
@@ -101,24 +94,18 @@ def _encode_lists(array: pa.Array, stored: StoredType) -> list[bytes]:
         payload = elements[start:end]
         inner = _prefix(_FIELD_1, end - start) + payload if packed and payload else payload
         cells.append(_prefix(stored.tag, len(inner)) + inner)
-    return cells
+    return block_of(cells)
 
 
 def _elements(flat: pa.Array, stored: StoredType) -> tuple[bytes, npt.NDArray[np.int64]]:
     """Encodes the elements of all lists, one after the other; returns the bytes and the n + 1 bounds."""
     if stored.group == "text":
-        cells = _length_delimited(flat, _FIELD_1)
-        return b"".join(cells), _bounds(np.fromiter(map(len, cells), np.int64, len(cells)))
+        texts = flat.cast(pa.binary()).fill_null(b"").to_pylist()
+        return block_of([_prefix(_FIELD_1, len(text)) + text for text in texts]).joined()
     if stored.group == "fixed":
         values = flat.fill_null(float("nan")).to_numpy(zero_copy_only=False)
         return values.tobytes(), np.arange(len(flat) + 1, dtype=np.int64) * stored.width
-    if flat.type == pa.bool_():
-        bits = flat.fill_null(False).to_numpy(zero_copy_only=False)
-        return bits.astype(np.uint8).tobytes(), np.arange(len(flat) + 1, dtype=np.int64)
-    if len(flat) == 0:
-        return b"", np.zeros(1, dtype=np.int64)
-    digits, lengths = encode_varints(_integers(flat, _NULL_TIMESTAMP if pa.types.is_timestamp(flat.type) else 0))
-    return digits[np.arange(digits.shape[1]) < lengths[:, None]].tobytes(), _bounds(lengths)
+    return varint_block(_integers(flat, _NULL_TIMESTAMP if pa.types.is_timestamp(flat.type) else 0)).joined()
 
 
 def _integers(array: pa.Array, null: int) -> npt.NDArray[np.int64]:
@@ -126,20 +113,6 @@ def _integers(array: pa.Array, null: int) -> npt.NDArray[np.int64]:
     return whole.fill_null(null).to_numpy(zero_copy_only=False)
 
 
-def _length_delimited(array: pa.Array, tag: bytes) -> list[bytes]:
-    texts = array.cast(pa.binary()).fill_null(b"").to_pylist()
-    return [_prefix(tag, len(text)) + text for text in texts]
-
-
 @lru_cache(maxsize=4096)
 def _prefix(tag: bytes, length: int) -> bytes:
     return tag + varint(length)
-
-
-def _bounds(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    return np.concatenate([np.zeros(1, dtype=np.int64), lengths.cumsum()])
-
-
-def _slices(data: bytes, lengths: npt.NDArray[np.int64]) -> list[bytes]:
-    ends = lengths.cumsum().tolist()
-    return [data[start:end] for start, end in zip([0, *ends], ends, strict=False)]

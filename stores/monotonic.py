@@ -18,8 +18,10 @@ import hiredis
 from redis.cluster import RedisCluster
 from redis.exceptions import NoScriptError, ResponseError
 
+from stores.blocks import Block, beside
 from stores.connection import Client
 from stores.exchange import exchange
+from stores.resp import bulk, bulk_block
 
 # One call holds Redis for about a millisecond, the longest a reader waits behind it.
 ROWS_PER_CALL = 128
@@ -42,13 +44,79 @@ class EncodedRows:
     columns: Sequence[Sequence[bytes]]
 
 
+@dataclass(frozen=True, slots=True)
+class PackedRows:
+    """Script calls that write rows, in the Redis protocol.
+
+    Attributes:
+        keys: A key of each call.
+        calls: The calls.
+    """
+
+    keys: Sequence[bytes]
+    calls: Sequence[bytes]
+
+
 def write_rows(client: Client, rows: EncodedRows, key_ttl_seconds: int = 0) -> int:
+    """Writes rows: `pack_rows`, then `send_rows`."""
+    return send_rows(client, pack_rows(client, rows, key_ttl_seconds))
+
+
+def pack_rows(client: Client, rows: EncodedRows, key_ttl_seconds: int = 0) -> PackedRows:
+    """Packs rows into script calls.
+
+    Args:
+        client: Redis; its kind decides which rows share a call.
+        rows: The rows; at least one.
+        key_ttl_seconds: Seconds until the whole key expires, counted anew by each write; 0 for never.
+    """
+    width = len(rows.fields)
+    packed: list[tuple[bytes, bytes]] = []
+    if isinstance(client, RedisCluster):
+        cells = list(zip(*rows.columns, strict=True))
+        for group in _same_slot(client, rows.keys):
+            flat = list(chain.from_iterable(cells[row] for row in group))
+            packed.append(_pack([rows.keys[row] for row in group], rows.fields, flat, key_ttl_seconds))
+    else:
+        flat = list(chain.from_iterable(zip(*rows.columns, strict=True)))
+        for start in range(0, len(rows.keys), ROWS_PER_CALL):
+            keys = rows.keys[start : start + ROWS_PER_CALL]
+            own = flat[start * width : (start + len(keys)) * width]
+            packed.append(_pack(keys, rows.fields, own, key_ttl_seconds))
+    return PackedRows([key for key, _ in packed], [call for _, call in packed])
+
+
+def pack_blocks(keys: Block, fields: Sequence[bytes], columns: Sequence[Block], key_ttl_seconds: int = 0) -> PackedRows:
+    """Packs rows like `pack_rows`, for a single node and without one Python object per cell.
+
+    Args:
+        keys: Redis keys, each at most once.
+        fields: Hash field names; the event time's first.
+        columns: The cells, one block per field.
+        key_ttl_seconds: As for `pack_rows`.
+    """
+    names, name_bounds = bulk_block(keys).joined()
+    cells, cell_bounds = beside(*map(bulk_block, columns)).joined()
+    constants = b"".join(map(bulk, [b"%d" % len(fields), b"%d" % key_ttl_seconds, *fields]))
+    first, calls = [], []
+    key_bytes, key_bounds = keys.joined()
+    for start in range(0, len(keys.data), ROWS_PER_CALL):
+        stop = min(start + ROWS_PER_CALL, len(keys.data))
+        count = stop - start
+        arguments = 5 + count + len(fields) * (1 + count)
+        head = b"*%d\r\n%b%b%b" % (arguments, bulk(b"EVALSHA"), bulk(_SHA.encode()), bulk(b"%d" % count))
+        own_names = names[name_bounds[start] : name_bounds[stop]]
+        calls.append(b"".join([head, own_names, constants, cells[cell_bounds[start] : cell_bounds[stop]]]))
+        first.append(key_bytes[key_bounds[start] : key_bounds[start + 1]])
+    return PackedRows(first, calls)
+
+
+def send_rows(client: Client, rows: PackedRows) -> int:
     """Writes rows, each only if Redis holds none newer; an equal event time is written, as a correction.
 
     Args:
         client: Redis, not a read-only replica.
         rows: The rows; writing them again changes nothing.
-        key_ttl_seconds: Seconds until the whole key expires, counted anew by each write; 0 for never.
 
     Returns:
         How many rows were refused because a newer one is stored.
@@ -57,34 +125,17 @@ def write_rows(client: Client, rows: EncodedRows, key_ttl_seconds: int = 0) -> i
         OnlineStoreUnavailable: Redis does not answer.
         redis.ResponseError: Redis refused the write, for example for lack of memory.
     """
-    calls = list(_calls(client, rows, key_ttl_seconds))
-    keys, packed = [key for key, _ in calls], [command for _, command in calls]
-    replies = exchange(client, keys, packed)
+    replies = exchange(client, rows.keys, rows.calls)
     forgotten = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
     if forgotten:  # a fresh server, a failover or SCRIPT FLUSH
         client.script_load(_SCRIPT)
-        again = exchange(client, [keys[index] for index in forgotten], [packed[index] for index in forgotten])
+        again = exchange(client, [rows.keys[i] for i in forgotten], [rows.calls[i] for i in forgotten])
         for index, reply in zip(forgotten, again, strict=True):
             replies[index] = reply
     for reply in replies:
         if isinstance(reply, ResponseError):
             raise reply
     return sum(replies)
-
-
-def _calls(client: Client, rows: EncodedRows, key_ttl_seconds: int) -> Iterator[tuple[bytes, bytes]]:
-    """Packs the script calls; yields a key of each with it."""
-    width = len(rows.fields)
-    if isinstance(client, RedisCluster):
-        cells = list(zip(*rows.columns, strict=True))
-        for group in _same_slot(client, rows.keys):
-            flat = chain.from_iterable(cells[row] for row in group)
-            yield _pack([rows.keys[row] for row in group], rows.fields, list(flat), key_ttl_seconds)
-        return
-    flat_cells = list(chain.from_iterable(zip(*rows.columns, strict=True)))
-    for start in range(0, len(rows.keys), ROWS_PER_CALL):
-        keys = rows.keys[start : start + ROWS_PER_CALL]
-        yield _pack(keys, rows.fields, flat_cells[start * width : (start + len(keys)) * width], key_ttl_seconds)
 
 
 def _pack(

@@ -9,15 +9,18 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from redis.cluster import RedisCluster
 
+from stores.blocks import block_of
 from stores.connection import Client
-from stores.encoding import encode_column
+from stores.encoding import encode_block
 from stores.entity_keys import EntityKeyEncoder, Values
 from stores.layout import ViewLayout
-from stores.monotonic import EncodedRows, write_rows
-from stores.timestamps import encode_timestamps
+from stores.monotonic import EncodedRows, PackedRows, pack_blocks, pack_rows, send_rows
+from stores.timestamps import timestamp_block
 
-_ROWS_AT_ONCE = 4096  # bounds the memory of encoded cells
+_ROWS_AT_ONCE = 2048  # bounds the memory of encoded cells
+_WIDEST_CELL = 1024  # one long text would widen the cells of all rows
 
 
 class FeatureRowsError(ValueError):
@@ -75,43 +78,55 @@ class OnlineWriter:
             raise FeatureRowsError(
                 f"{layout.name}: the table has no column {', '.join(absent)}; have {table.column_names}."
             )
-        keys = self._encode_keys(table)
         micros = event_times(table.column(timestamp_column), f"{layout.name}.{timestamp_column}")
-        newest = newest_rows(keys, micros)
-        given = len(keys)
-        if newest is not None:
-            table, micros = table.take(pa.array(newest)), micros[newest]
-            keys = [keys[row] for row in newest]
-        stale = self._write_parts(table, keys, micros)
-        return WriteResult(written=len(keys) - stale, stale=stale, superseded=given - len(keys))
+        given = table.num_rows
+        keys = None
+        if not self._all_differ(table):
+            keys = self._encode_keys(table, 0)
+            newest = newest_rows(keys, micros)
+            if newest is not None:
+                table, micros = table.take(pa.array(newest)), micros[newest]
+                keys = [keys[row] for row in newest]
+        stale = self._write_parts(table, micros, keys)
+        return WriteResult(table.num_rows - stale, stale, given - table.num_rows)
 
-    def _write_parts(self, table: pa.Table, keys: list[bytes], micros: npt.NDArray[np.int64]) -> int:
+    def _write_parts(self, table: pa.Table, micros: npt.NDArray[np.int64], keys: list[bytes] | None) -> int:
         """Writes a table part by part, encoding each while Redis is at work on the one before."""
-        if len(keys) <= _ROWS_AT_ONCE:
-            return self._send(self._encode(table, keys, micros)) if keys else 0
+        if table.num_rows <= _ROWS_AT_ONCE:
+            return send_rows(self._client, self._pack(table, micros, keys, 0)) if table.num_rows else 0
         stale = 0
         with ThreadPoolExecutor(max_workers=1) as sender:
             sent: Future[int] | None = None
-            for start in range(0, len(keys), _ROWS_AT_ONCE):
-                stop = start + _ROWS_AT_ONCE
-                rows = self._encode(table.slice(start, _ROWS_AT_ONCE), keys[start:stop], micros[start:stop])
+            for start in range(0, table.num_rows, _ROWS_AT_ONCE):
+                rows = self._pack(table.slice(start, _ROWS_AT_ONCE), micros, keys, start)
                 stale += sent.result() if sent else 0
-                sent = sender.submit(self._send, rows)
+                sent = sender.submit(send_rows, self._client, rows)
             return stale + (sent.result() if sent else 0)
 
-    def _encode(self, table: pa.Table, keys: list[bytes], micros: npt.NDArray[np.int64]) -> EncodedRows:
-        columns = [encode_timestamps(micros)]
+    def _pack(self, part: pa.Table, micros: npt.NDArray[np.int64], keys: list[bytes] | None, start: int) -> PackedRows:
+        stop = start + part.num_rows
+        blocks = [timestamp_block(micros[start:stop])]
         for name, value_type in self._layout.features:
-            columns.append(encode_column(table.column(name), value_type, f"{self._layout.name}.{name}"))
-        return EncodedRows(keys, self._fields, columns)
+            blocks.append(encode_block(part.column(name), value_type, f"{self._layout.name}.{name}"))
+        own = keys[start:stop] if keys is not None else self._encode_keys(part, start)
+        if isinstance(self._client, RedisCluster) or max(block.width for block in blocks) > _WIDEST_CELL:
+            rows = EncodedRows(own, self._fields, [block.strings() for block in blocks])
+            return pack_rows(self._client, rows, self._key_ttl_seconds)
+        return pack_blocks(block_of(own), self._fields, blocks, self._key_ttl_seconds)
 
-    def _send(self, rows: EncodedRows) -> int:
-        return write_rows(self._client, rows, self._key_ttl_seconds)
+    def _all_differ(self, table: pa.Table) -> bool:
+        """Whether no two rows can have the same key, found out without encoding them."""
+        name, value_type = self._layout.join_keys[0]
+        column = table.column(name)
+        exact = pa.types.is_integer(column.type) or (pa.types.is_string(column.type) and value_type == "STRING")
+        return (
+            len(self._layout.join_keys) == 1 and exact and pc.count_distinct(column, mode="all").as_py() == len(column)
+        )
 
-    def _encode_keys(self, table: pa.Table) -> list[bytes]:
+    def _encode_keys(self, table: pa.Table, start: int) -> list[bytes]:
         columns = {name: _values(table.column(name)) for name, _ in self._layout.join_keys}
         keys: list[bytes] = []
-        for row, key in enumerate(self._keys.encode(columns)):
+        for row, key in enumerate(self._keys.encode(columns), start):
             if key is None:
                 nulls = [name for name, values in columns.items() if table.column(name).null_count]
                 raise FeatureRowsError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -16,11 +16,25 @@ from stores.online_writer import OnlineWriter
 class StreamedRows(Protocol):
     """What a stream gives: rows of one shard of a view, complete up to an instant in microseconds."""
 
-    view: str
-    shard: int
-    frontier: int
-    rows: pa.Table | None
-    events: int
+    @property
+    def view(self) -> str:
+        """Return the view's name."""
+
+    @property
+    def shard(self) -> int:
+        """Return the shard's number."""
+
+    @property
+    def frontier(self) -> int:
+        """Return the instant that the rows reach."""
+
+    @property
+    def rows(self) -> pa.Table | None:
+        """Return join keys, features and `event_timestamp`; None when nothing changed."""
+
+    @property
+    def events(self) -> int:
+        """Return how many events went in."""
 
 
 def frontier_key(project: str) -> str:
@@ -65,5 +79,11 @@ class StreamWriter:
 
 def read_frontier(client: Client, project: str) -> dict[str, int]:
     """Return the frontier of each `view/shard`, microseconds; empty before the first row."""
-    found = client.hgetall(frontier_key(project))
+    found: Any = client.hgetall(frontier_key(project))
     return {name.decode(): int(t) for name, t in found.items()}
+
+
+def read_counters(client: Client, project: str) -> dict[str, int]:
+    """Return the counters, `view:events` and `view:rows`; empty before the first."""
+    found: Any = client.hgetall(counters_key(project))
+    return {name.decode(): int(count) for name, count in found.items()}

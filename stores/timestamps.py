@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from stores.varint import decode_varints, encode_varints
+from stores.blocks import Block, beside, repeated, varint_block
+from stores.varint import decode_varints
 
 NO_TIMESTAMP = int(np.iinfo(np.int64).min)
 """Stands for "no event time" in int64 arrays."""
@@ -21,24 +22,24 @@ _NANOS_TAG = 0x10
 
 
 def encode_timestamps(micros: npt.NDArray[np.int64]) -> list[bytes]:
+    """Encodes event times: the strings of `timestamp_block`."""
+    return timestamp_block(micros).strings()
+
+
+def timestamp_block(micros: npt.NDArray[np.int64]) -> Block:
     """Encodes event times; times before 1970 have negative seconds and positive nanoseconds, as protobuf wants.
 
     Args:
         micros: int64 microseconds since the epoch, UTC, shape (n,).
     """
-    if len(micros) == 0:
-        return []
     seconds, rest = np.divmod(np.asarray(micros, dtype=np.int64), _MICROS)
-    blocks, masks = [], []
-    for tag, values in ((_SECONDS_TAG, seconds), (_NANOS_TAG, rest * 1000)):
-        digits, lengths = encode_varints(values)
-        set_ = values != 0
-        blocks += [np.full((len(values), 1), tag, dtype=np.uint8), digits]
-        masks += [set_[:, None], (np.arange(digits.shape[1]) < lengths[:, None]) & set_[:, None]]
-    mask = np.concatenate(masks, axis=1)
-    data = np.concatenate(blocks, axis=1)[mask].tobytes()
-    ends = mask.sum(axis=1).cumsum().tolist()
-    return [data[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+    return beside(_field(_SECONDS_TAG, seconds), _field(_NANOS_TAG, rest * 1000))
+
+
+def _field(tag: int, values: npt.NDArray[np.int64]) -> Block:
+    block = beside(repeated(bytes([tag]), len(values)), varint_block(values))
+    zero = values == 0
+    return block.without(zero) if zero.any() else block
 
 
 def decode_timestamps(cells: Sequence[bytes | None]) -> npt.NDArray[np.int64]:

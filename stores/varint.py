@@ -36,7 +36,7 @@ def encode_varints(values: Int64) -> tuple[Bytes2d, Int64]:
     Returns:
         A uint8 matrix of shape (n, longest varint), and the number of bytes that count in each row.
     """
-    rest = np.ascontiguousarray(values, dtype=np.int64).view(np.uint64).copy()
+    rest = np.array(values, dtype=np.int64).view(np.uint64)
     lengths = np.ones(len(rest), dtype=np.int64)
     columns: list[npt.NDArray[np.uint8]] = []
     while True:

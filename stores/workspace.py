@@ -6,6 +6,7 @@ file Feast opens a new, empty registry.
 
 import os
 import sys
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +92,17 @@ def open_store(workspace: Workspace) -> "FeatureStore":
     """
     from feast import FeatureStore
 
+    silence_feast()
     return FeatureStore(repo_path=str(workspace.repo), fs_yaml_file=workspace.yaml)
+
+
+def silence_feast() -> None:
+    """Hide Feast's notes that stream, batch and on-demand views are experimental; importing Feast turns them on."""
+    import feast.batch_feature_view
+    import feast.on_demand_feature_view
+    import feast.stream_feature_view  # noqa: F401 - each import sets a filter of its own, which ours must follow
+
+    warnings.filterwarnings("ignore", message=".*experimental feature", category=RuntimeWarning)
 
 
 def read_declarations(workspace: Workspace) -> "RepoContents":
@@ -102,6 +113,7 @@ def read_declarations(workspace: Workspace) -> "RepoContents":
     """
     from feast.repo_operations import parse_repo
 
+    silence_feast()
     os.environ["MILLRACE_DATA"] = str(workspace.data)
     home, repo = os.getcwd(), str(workspace.repo)
     known = {path.stem for path in workspace.repo.glob("*.py")}

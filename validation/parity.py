@@ -117,7 +117,8 @@ def agrees(here: Any, there: Any) -> bool:
     if _missing(here) or _missing(there):
         return _missing(here) and _missing(there)
     if isinstance(here, int | float | np.number) and isinstance(there, int | float | np.number):
-        return bool(abs(here - there) <= RELATIVE * max(abs(here), abs(there)))
+        a, b = float(here), float(there)
+        return here == there or bool(abs(a - b) <= RELATIVE * max(abs(a), abs(b)))
     if isinstance(here, datetime) or isinstance(there, datetime):
         return bool(pd.Timestamp(here).tz_convert("UTC") == pd.Timestamp(there).tz_convert("UTC"))
     return bool(here == there)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -83,7 +83,7 @@ def _log(events: "DataFrame", plan: ViewPlan, start: int, stop: int, tasks: int)
     from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 
     if plan.transform is not None:
-        register_pickle_by_value(sys.modules[plan.transform.__module__])
+        register_pickle_by_value(sys.modules[plan.transform.__module__])  # type: ignore[no-untyped-call]
     columns = row_schema(plan, to_arrow_schema(events.schema, timezone="UTC"))
     schema = from_arrow_schema(columns.append(pa.field("date", pa.string())))
     by_entity = events.repartition(max(tasks, events.sparkSession.sparkContext.defaultParallelism), *plan.keys)
@@ -123,5 +123,6 @@ def _delete(spark: "SparkSession", folder: str) -> None:
     path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()).delete(path, True)
 
 
-def _path(spark: "SparkSession", name: str) -> "object":
-    return spark._jvm.org.apache.hadoop.fs.Path(name)
+def _path(spark: "SparkSession", name: str) -> Any:
+    jvm: Any = spark._jvm
+    return jvm.org.apache.hadoop.fs.Path(name)

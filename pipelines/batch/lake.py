@@ -13,6 +13,10 @@ DAY = 86_400_000_000  # microseconds
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+class DayError(ValueError):
+    """A text that is not a day."""
+
+
 class LakeError(ValueError):
     """The lake holds no events to work on."""
 
@@ -53,10 +57,10 @@ def micros(day: str) -> int:
     """Return a day, or an ISO 8601 instant taken as UTC, in microseconds since the epoch.
 
     Raises:
-        ValueError: The text is neither.
+        DayError: The text is neither.
     """
     try:
         at = datetime.fromisoformat(day)
     except ValueError:
-        raise ValueError(f"{day!r} is not a day; write such as 2026-01-31.") from None
+        raise DayError(f"{day!r} is not a day; write such as 2026-01-31.") from None
     return ((at if at.tzinfo else at.replace(tzinfo=UTC)) - EPOCH) // timedelta(microseconds=1)

@@ -27,9 +27,9 @@ class Event:
 
 
 def distinct(events: Sequence[Event]) -> list[Event]:
-    """Return each event once, by (event time, event id): rules 5 and 6."""
+    """Return each event once, by (event time, event id): rules 5 and 6. Of several with one id the earliest counts."""
     first: dict[int | str, Event] = {}
-    for event in events:
+    for event in sorted(events, key=lambda event: event.ts):
         first.setdefault(event.id, event)
     return sorted(first.values(), key=lambda event: (event.ts, event.id))
 

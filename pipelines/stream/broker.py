@@ -6,7 +6,7 @@ been sent. Ticks let a replay say what time it is; live, an idle partition takes
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -34,14 +34,16 @@ class Entries:
     count: int
 
 
-class BrokerUnavailable(ConnectionError):
+class BrokerUnavailable(ConnectionError):  # noqa: N818 - it reads as what happened
     """The broker does not answer."""
 
 
 class Broker(Protocol):
     """A place where events wait, by topic and partition."""
 
-    partitions: int
+    @property
+    def partitions(self) -> int:
+        """Return how many partitions every topic has."""
 
     def publish(self, table: EventTable, events: pa.Table) -> int:
         """Append events to their partitions and return how many."""
@@ -96,7 +98,7 @@ class RedisBroker:
         """
         stream = self._stream(topic, partition)
         try:
-            found = self._client().xread({stream: offset}, count=most)
+            found: Any = self._client().xread({stream: offset}, count=most)
         except redis.ConnectionError as error:
             raise self._unavailable(error) from error
         entries = found[0][1] if found else []
@@ -106,10 +108,11 @@ class RedisBroker:
 
     def backlog(self, topic: str) -> int:
         """Return the number of entries that the broker holds of a topic."""
-        return sum(self._client().xlen(self._stream(topic, p)) for p in range(self.partitions))
+        client: Any = self._client()
+        return sum(client.xlen(self._stream(topic, p)) for p in range(self.partitions))
 
     def _send(self, entries: Sequence[tuple[bytes, bytes, bytes]]) -> None:
-        client = self._client()
+        client: Any = self._client()
         try:
             for start in range(0, len(entries), 10_000):
                 pipe = client.pipeline(transaction=False)

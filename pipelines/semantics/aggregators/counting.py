@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -21,8 +21,8 @@ class Count:
     2
     """
 
-    takes = "any"
-    optional_column = True
+    takes: ClassVar[str] = "any"
+    optional_column: ClassVar[bool] = True
 
     def result(self, column: pa.DataType | None) -> pa.DataType:
         """Return the type of the result."""
@@ -45,8 +45,8 @@ class CountDistinct:
     2
     """
 
-    takes = "any"
-    optional_column = False
+    takes: ClassVar[str] = "any"
+    optional_column: ClassVar[bool] = False
 
     def result(self, column: pa.DataType | None) -> pa.DataType:
         """Return the type of the result."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -19,8 +19,8 @@ class Min:
     1
     """
 
-    takes = "number"
-    optional_column = False
+    takes: ClassVar[str] = "number"
+    optional_column: ClassVar[bool] = False
 
     def result(self, column: pa.DataType | None) -> pa.DataType:
         """Return the type of the result."""
@@ -43,8 +43,8 @@ class Max:
     2
     """
 
-    takes = "number"
-    optional_column = False
+    takes: ClassVar[str] = "number"
+    optional_column: ClassVar[bool] = False
 
     def result(self, column: pa.DataType | None) -> pa.DataType:
         """Return the type of the result."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import fsum, sqrt
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -20,8 +20,8 @@ class Sum:
     1.0
     """
 
-    takes = "number"
-    optional_column = False
+    takes: ClassVar[str] = "number"
+    optional_column: ClassVar[bool] = False
 
     def result(self, column: pa.DataType | None) -> pa.DataType:
         """Return the type of the result."""
@@ -44,8 +44,8 @@ class Mean:
     1.5
     """
 
-    takes = "number"
-    optional_column = False
+    takes: ClassVar[str] = "number"
+    optional_column: ClassVar[bool] = False
 
     def result(self, column: pa.DataType | None) -> pa.DataType:
         """Return the type of the result."""
@@ -73,8 +73,8 @@ class Std:
     1.4142135623730951
     """
 
-    takes = "number"
-    optional_column = False
+    takes: ClassVar[str] = "number"
+    optional_column: ClassVar[bool] = False
 
     def result(self, column: pa.DataType | None) -> pa.DataType:
         """Return the type of the result."""
@@ -94,7 +94,8 @@ class Std:
         enough = count >= 2
         leaves = (np.ones(len(numbers)), numbers, np.zeros(len(numbers)))
         out = np.zeros(len(starts))
-        _, _, squares = fold_ranges(leaves, _merge_moments, starts[enough], stops[enough])
+        with np.errstate(over="ignore", invalid="ignore"):  # nodes of the tree that no range uses may overflow
+            _, _, squares = fold_ranges(leaves, _merge_moments, starts[enough], stops[enough])
         out[enough] = np.sqrt(np.maximum(squares, 0.0) / (count[enough] - 1))
         return pa.array(out, mask=~enough)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -19,8 +19,8 @@ class First:
     'a'
     """
 
-    takes = "any"
-    optional_column = False
+    takes: ClassVar[str] = "any"
+    optional_column: ClassVar[bool] = False
 
     def result(self, column: pa.DataType | None) -> pa.DataType:
         """Return the type of the result."""
@@ -44,8 +44,8 @@ class Last:
     'b'
     """
 
-    takes = "any"
-    optional_column = False
+    takes: ClassVar[str] = "any"
+    optional_column: ClassVar[bool] = False
 
     def result(self, column: pa.DataType | None) -> pa.DataType:
         """Return the type of the result."""
@@ -70,8 +70,8 @@ class LastN:
     """
 
     n: int
-    takes = "any"
-    optional_column = False
+    takes: ClassVar[str] = "any"
+    optional_column: ClassVar[bool] = False
 
     def result(self, column: pa.DataType | None) -> pa.DataType:
         """Return the type of the result."""
@@ -99,8 +99,8 @@ class Duration:
     86400.0
     """
 
-    takes = "time"
-    optional_column = True
+    takes: ClassVar[str] = "time"
+    optional_column: ClassVar[bool] = True
 
     def result(self, column: pa.DataType | None) -> pa.DataType:
         """Return the type of the result."""

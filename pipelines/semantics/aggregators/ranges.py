@@ -1,12 +1,13 @@
 """Folds many ranges of an array at once: the columnar work under the aggregators."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Index = npt.NDArray[np.int64]
-State = tuple[npt.NDArray[np.generic], ...]
+State = tuple[npt.NDArray[Any], ...]
 
 
 def fold_ranges(leaves: State, merge: Callable[[State, State], State], starts: Index, stops: Index) -> State:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -51,7 +52,7 @@ class Values:
         return self.column if self._valid is None else self.column.filter(pa.array(self._valid))
 
     @cached_property
-    def numbers(self) -> npt.NDArray[np.generic]:
+    def numbers(self) -> npt.NDArray[Any]:
         """Return the values as int64 (integers, booleans, times in microseconds) or float64."""
         array = self.arrow
         if pa.types.is_timestamp(array.type):
@@ -65,4 +66,6 @@ class Values:
     @cached_property
     def codes(self) -> npt.NDArray[np.int64]:
         """Return a number for each value, the same for equal values."""
-        return self.arrow.dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64)
+        # Arrow tells -0.0 from 0.0; adding zero makes them one
+        array = pc.add(self.arrow, pa.scalar(0, self.arrow.type)) if pa.types.is_floating(self.arrow.type) else self.arrow
+        return array.dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64)

@@ -1,0 +1,82 @@
+# Millrace. `make` lists the commands; each sets up what it needs.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup redis simulate apply plan backfill materialize stream train validate parity serve run status test test-fast check bench clean
+
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
+
+# Which feature repo, and where its data is. Other settings are named with their command below.
+export REPO ?= feature_repo
+export MILLRACE_DATA ?= data
+export RAY_DISABLE_IMPORT_WARNING := 1
+
+help:  ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+$(READY): requirements.lock pyproject.toml
+	@command -v python3.11 >/dev/null || { echo "Python 3.11 is needed: install python3.11"; exit 1; }
+	@test -x $(PY) || python3.11 -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@echo "installing (about 2.3 GB, half a minute)"
+	@$(VENV)/bin/uv pip install --quiet --python $(PY) -r requirements.lock
+	@$(VENV)/bin/uv pip install --quiet --python $(PY) --no-deps -e .
+	@touch $@
+
+setup: $(READY)  ## make the virtual environment (everything else does this by itself)
+
+redis: setup  ## start a Redis on port 6379 (PORT=), if you have none
+	@$(PY) -m stores.redis_server --port $(or $(PORT),6379)
+
+simulate: setup  ## write simulated transactions into the lake
+	@$(PY) -m commands simulate
+
+apply: setup  ## check the declarations and register them: what `feast apply` does, more strictly
+	@$(PY) -m commands apply
+
+plan: setup  ## print, as JSON, what the engines will run
+	@$(PY) -m commands plan
+
+backfill: setup  ## Spark: feature logs from the lake (FROM=2026-01-01 TO=2026-01-31 VIEWS=)
+	@$(PY) -m commands backfill
+
+materialize: setup  ## Spark: newest rows into Redis, behind a gate (UNTIL=2026-01-31)
+	@$(PY) -m commands materialize
+
+stream: setup  ## Bytewax: keep Redis fresh (MILLRACE_BROKER= CLOCK=wall|event COLD=1 FRESH=1 WORKERS= SHARDS=)
+	@$(PY) -m commands stream
+
+train: setup  ## XGBoost on get_historical_features (SERVICE= TRAIN=from:to TEST=from:to)
+	@$(PY) -m commands train
+
+validate: setup  ## Great Expectations on the lake and the feature logs
+	@$(PY) -m commands validate
+
+parity: setup  ## hold Redis against the feature logs, value by value
+	@$(PY) -m commands parity
+
+serve: setup  ## Ray Serve: POST /v1/score (PORT=)
+	@$(PY) -m serving $(if $(PORT),--port $(PORT))
+
+run: setup  ## all of it, then live traffic until Ctrl-C (ONCE=1 EVENTS=file.parquet RATE=20 STREAM_DAYS=3)
+	@$(PY) -m commands run
+
+status: setup  ## show what is there, and how far the stream is
+	@$(PY) -m commands status
+
+test: setup  ## all tests: real Redis, Spark, Bytewax, Ray and HTTP
+	@$(PY) -m pytest
+
+test-fast: setup  ## the tests that start none of them
+	@$(PY) -m pytest -m "not slow" tests/pipelines/semantics tests/simulator
+
+check: setup  ## format, lint, types and layers
+	@$(VENV)/bin/ruff format --check . && $(VENV)/bin/ruff check . && $(VENV)/bin/mypy && $(VENV)/bin/lint-imports
+
+bench: setup  ## side by side with peers (minutes)
+	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(PY) $$file; done
+
+clean:  ## remove what runs made (the virtual environment stays)
+	rm -rf data data-[0-9]* .pytest_cache .mypy_cache .ruff_cache .hypothesis

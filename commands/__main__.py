@@ -1,0 +1,42 @@
+"""`python -m commands NAME`: what the Makefile calls. A mistake the user can mend is told in a line, without a trace."""
+
+import importlib
+import sys
+
+OURS = ("commands", "pipelines", "stores", "serving", "training", "validation", "simulator")
+
+COMMANDS = {
+    "apply": "check the declarations and register them with Feast",
+    "plan": "print what the engines will run",
+    "simulate": "write simulated transactions into the lake",
+    "backfill": "fill the feature logs from the lake",
+    "materialize": "bring the newest rows into Redis",
+    "stream": "follow the broker and keep Redis fresh",
+    "train": "train and test a model",
+    "validate": "check events and feature logs",
+    "parity": "hold online against offline",
+    "status": "show what is there and how far the stream is",
+    "run": "do all of it, and keep traffic going",
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command and return the exit code."""
+    if len(arguments) != 1 or arguments[0] not in COMMANDS:
+        print("usage: python -m commands NAME, with NAME one of\n")
+        print("\n".join(f"  {name:12} {what}" for name, what in COMMANDS.items()))
+        return 2
+    try:
+        module = importlib.import_module("commands.loop.main" if arguments[0] == "run" else f"commands.{arguments[0]}")
+        return int(module.main() or 0)
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        if type(error).__module__.split(".")[0] not in OURS:
+            raise
+        print(f"\n{arguments[0]}: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""`make run`: the whole loop on the shipped example, from events to served decisions."""

@@ -1,0 +1,75 @@
+"""The home of one run: a data folder of its own, a Redis of its own, a Feast configuration that names both."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+
+from stores.redis_server import RedisServer, start_redis
+from stores.workspace import Workspace
+
+MARK = ".made-by-run"
+
+
+class HomeError(ValueError):
+    """The data folder cannot be used."""
+
+
+@contextmanager
+def open_home(repo: Path, data: Path) -> "Iterator[tuple[Workspace, RedisServer]]":
+    """Empty the data folder of the last run, start Redis and write the configuration; on leaving, stop Redis.
+
+    A folder that another run is using is stepped around: `data`, `data-2`, `data-3`, ... What is there stays there when the
+    run ends, so that the other commands can work on it; a folder that no run made is never emptied.
+
+    Raises:
+        HomeError: The folder holds data that no run made.
+    """
+    folder, lock = _claim(data)
+    held = sorted(path.name for path in folder.iterdir() if path.name != ".lock")
+    if held and MARK not in held:
+        os.close(lock)
+        raise HomeError(
+            f"{folder} holds {', '.join(held[:3])}, not made by `make run`; set MILLRACE_DATA to another folder."
+        )
+    for path in folder.iterdir():
+        if path.name != ".lock":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    (folder / MARK).touch()
+    server = start_redis()
+    try:
+        yield _configure(repo, folder, server), server
+    finally:
+        server.stop()
+        os.close(lock)
+
+
+def _claim(data: Path) -> tuple[Path, int]:
+    """Return the first free folder of the series, and the lock on it."""
+    number = 1
+    while True:
+        folder = data if number == 1 else data.with_name(f"{data.name}-{number}")
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return folder, lock
+        except BlockingIOError:
+            os.close(lock)
+            number += 1
+
+
+def _configure(repo: Path, folder: Path, server: RedisServer) -> Workspace:
+    settings = yaml.safe_load((repo / "feature_store.yaml").read_text())
+    settings["registry"] = str(folder / "registry.db")
+    settings["online_store"]["connection_string"] = server.connection_string
+    settings["online_store"]["clock"] = "stream"  # the events of a run are not of today: ttl goes by their own time
+    path = folder / "feature_store.yaml"
+    path.write_text(yaml.safe_dump(settings, sort_keys=False))
+    workspace = Workspace(repo, folder, path)
+    os.environ.update(workspace.environment(), MILLRACE_BROKER=server.url)
+    return workspace

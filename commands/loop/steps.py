@@ -1,0 +1,83 @@
+"""Steps that say what they do, how long they took and how much memory the run has needed."""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import psutil
+
+from commands.table import show_table
+
+
+@dataclass(slots=True)
+class Step:
+    """One step: its name, and what it has to say at its end."""
+
+    name: str
+    said: str = ""
+    seconds: float = 0.0
+
+
+class VerificationFailedError(RuntimeError):
+    """A step's result is not what it must be."""
+
+
+@dataclass(slots=True)
+class Steps:
+    """All steps of a run.
+
+    Attributes:
+        done: The steps, in order.
+        peak: The most memory that this process and its children held together, bytes; shared pages are counted once.
+    """
+
+    done: list[Step] = field(default_factory=list)
+    peak: int = 0
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[Step]:
+        """Run a step: print its name, then what it said and how long it took."""
+        print(f"\n▸ {name}", flush=True)
+        step = Step(name)
+        began = time.monotonic()
+        yield step
+        step.seconds = time.monotonic() - began
+        self.done.append(step)
+        print(f"  {step.said}  ({step.seconds:.1f} s)", flush=True)
+
+    def watch_memory(self) -> None:
+        """Keep `peak` up to date, in a thread that ends with the process."""
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def show(self) -> None:
+        """Print the closing table."""
+        print()
+        rows = [(step.name, f"{step.seconds:.1f}") for step in self.done]
+        rows.append(("all", f"{sum(step.seconds for step in self.done):.1f}"))
+        show_table(("step", "seconds"), rows)
+        print(f"peak memory {self.peak / 2**30:.1f} GiB", flush=True)
+
+    def _watch(self) -> None:
+        me = psutil.Process(os.getpid())
+        while True:
+            total = 0
+            for process in [me, *me.children(recursive=True)]:
+                try:
+                    total += process.memory_full_info().pss
+                except (psutil.Error, AttributeError):
+                    continue
+            self.peak = max(self.peak, total)
+            time.sleep(1)
+
+
+def verify(true: bool, otherwise: str) -> None:
+    """Stop the run where something does not hold.
+
+    Raises:
+        VerificationFailedError: It does not.
+    """
+    if not true:
+        raise VerificationFailedError(otherwise)

@@ -1,0 +1,64 @@
+"""Holds Redis against the feature logs at the instant that the stream has reached. `make parity`."""
+
+from collections.abc import Mapping
+
+from commands.online import connection
+from commands.plan import read_plans
+from commands.table import show_table
+from pipelines.batch.backfill import run_backfill
+from pipelines.batch.lake import DAY, days_of, micros
+from pipelines.batch.session import open_spark
+from stores.connection import connect
+from stores.stream_rows import read_frontier
+from stores.workspace import Workspace, open_store
+from validation.parity import Agreement, capture, compare, summarize
+
+
+class NoStreamError(ValueError):
+    """No stream has written to this online store."""
+
+
+def show_agreement(found: Mapping[str, Agreement]) -> None:
+    """Print how far each feature agrees, and some of what does not."""
+    rows = [
+        (name, f"{one.compared:,}", f"{one.present:,}", f"{100 * one.equal / max(one.compared, 1):.2f} %")
+        for name, one in found.items()
+    ]
+    show_table(("feature", "compared", "with a value", "equal"), rows)
+    for name, one in found.items():
+        for example in one.examples:
+            print(f"  {name}: {' '.join(map(str, example[:-2]))}: online {example[-2]}, offline {example[-1]}")
+
+
+def main() -> int:
+    """Bring the feature logs up to the stream's frontier, compare, and return 1 if a value differs."""
+    import numpy as np
+
+    from commands.loop.streaming import sample_entities
+
+    workspace = Workspace.from_env()
+    plans = read_plans(workspace)
+    store = open_store(workspace)
+    address, kind, master = connection(store)
+    frontier = read_frontier(connect(address, kind, sentinel_master=master), store.config.project)
+    if not frontier:
+        raise NoStreamError("no stream has written to this Redis; run `make stream`, then ask again.")
+    t = min(frontier.values())
+    captured = [
+        capture(store, plan.view, [f.name for f in plan.features], sample_entities(plan, np.random.default_rng(7)), t)
+        for plan in plans
+        if plan.kind == "stream"
+    ]
+    spark = open_spark("parity")
+    for plan in plans:
+        if plan.kind == "stream":
+            days = days_of(plan.log)
+            start = min(micros(days[-1]), t - t % DAY) if days else t - t % DAY
+            for done in run_backfill(spark, [plan], start, t + 1):
+                print(f"{done.view}: log brought up to the frontier, {done.rows:,} rows", flush=True)
+    found = compare(store, captured)
+    spark.stop()
+    show_agreement(found)
+    compared, equal = summarize(found)
+    print(f"{equal:,} of {compared:,} values agree")
+    return 0 if equal == compared else 1

@@ -1,0 +1,18 @@
+"""Writes the simulated world into the lake: what the shipped example trains on. `make simulate`."""
+
+import os
+
+from simulator.generator import generate
+from simulator.lake import write_lake
+from simulator.world import World
+from stores.workspace import Workspace
+
+
+def main() -> None:
+    """Simulate DAYS days of CUSTOMERS customers at TERMINALS terminals with a SEED, and land them."""
+    workspace = Workspace.from_env()
+    names = {"customers": "CUSTOMERS", "terminals": "TERMINALS", "days": "DAYS", "seed": "SEED"}
+    given = {field: int(os.environ[name]) for field, name in names.items() if os.environ.get(name)}
+    world = World(**given)  # type: ignore[arg-type]  # every field named is an int
+    written = write_lake(generate(world), workspace.data / "lake")
+    print(f"{written.transactions:,} transactions of {world.days} days from {world.start} in {workspace.data / 'lake'}")

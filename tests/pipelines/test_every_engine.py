@@ -1,0 +1,155 @@
+"""One suite for every engine: reference, stream and batch give every function the same value at any instant (rule 8).
+
+The stream is what a shard inside Bytewax does (`ViewState`): fed in micro-batches out of order, with repeats, saved and
+restored in between, and started from a backfill at a cut. Batch is what a task inside Spark does (`compute_log`).
+"""
+
+import pickle
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.batch.compute import compute_log
+from pipelines.plan import ViewPlan
+from pipelines.semantics import reference
+from pipelines.semantics.aggregators.table import NAMES, PLAIN
+from pipelines.semantics.feature import Feature
+from pipelines.stream.view_state import ViewState
+
+MINUTE = 60_000_000
+EVER, NEVER = -(10**12), 10**13
+
+# How each function is declared, and over which columns. A function of the table that is not here fails a test below.
+PLAINLY: dict[str, tuple[str | None, ...]] = {
+    "count": (None, "money", "word"),
+    "count_distinct": ("word", "money", "whole", "flag"),
+    "sum": ("money", "whole"),
+    "mean": ("money", "whole"),
+    "std": ("money", "whole"),
+    "min": ("money", "whole"),
+    "max": ("money", "whole"),
+    "first": ("word", "money", "whole", "flag", "at"),
+    "last": ("word", "money", "whole", "flag", "at"),
+    "duration": (None,),
+}
+SUITE: dict[str, tuple[str, tuple[str | None, ...]]] = {
+    **{name: (name, columns) for name, columns in PLAINLY.items()},
+    "last_n(N)": ("last_n(3)", ("word", "money", "whole", "at")),
+    **{f"session_{name}(GAP)": (f"session_{name}(2min)", columns[:2]) for name, columns in PLAINLY.items()},
+}
+CASES = [(function, column) for function, columns in SUITE.values() for column in columns]
+
+Keyed = tuple[str, reference.Event]
+Answer = Callable[[Any, ViewPlan, list[Keyed], list[int], st.DataObject], list[dict[str, Any]]]
+
+
+def test_every_function_is_in_the_suite() -> None:
+    assert sorted(SUITE) == sorted(NAMES)
+    assert sorted(PLAINLY) == sorted(PLAIN)
+
+
+def from_reference(lab: Any, plan: ViewPlan, events: list[Keyed], instants: list[int], _: st.DataObject) -> list[dict[str, Any]]:
+    """Answer from the reference's feature log."""
+    users = {user for user, _ in events}
+    logs = {user: reference.feature_log(plan.features, lab.of_user(events, user), EVER, NEVER) for user in users}
+    return [{user: lab.at(log, t) for user, log in logs.items()} for t in instants]
+
+
+def from_batch(lab: Any, plan: ViewPlan, events: list[Keyed], instants: list[int], data: st.DataObject) -> list[dict[str, Any]]:
+    """Answer from a feature log that was computed in two spans."""
+    cut = data.draw(st.integers(0, 30 * MINUTE))
+    logs = backfilled(lab, plan, events, EVER, cut)
+    for user, log in backfilled(lab, plan, events, cut, NEVER).items():
+        logs[user] = logs.get(user, []) + log
+    return [{user: lab.at(log, t) for user, log in logs.items()} for t in instants]
+
+
+def from_stream(lab: Any, plan: ViewPlan, events: list[Keyed], instants: list[int], data: st.DataObject) -> list[dict[str, Any]]:
+    """Answer from a store that is kept fresh: at each instant all events before it have come, some after it too."""
+    state, store = ViewState(plan), {}
+    waiting = sorted(events, key=lambda keyed: keyed[1].ts)
+    if data.draw(st.booleans(), label="start from a backfill"):
+        cut = data.draw(st.integers(0, instants[0]), label="cut")
+        history = [keyed for keyed in waiting if keyed[1].ts < cut]
+        state.load(lab.table([keyed for keyed in history if keyed[1].ts >= cut - plan.reach]), cut)
+        store = {user: log[-1] for user, log in backfilled(lab, plan, history, EVER, cut).items() if log}
+        waiting = [keyed for keyed in waiting if keyed[1].ts >= cut]
+    answers = []
+    for t in instants:
+        due = [keyed for keyed in waiting if keyed[1].ts < t]
+        early = data.draw(st.lists(st.sampled_from(waiting), max_size=2)) if waiting else []
+        again = data.draw(st.lists(st.sampled_from(events), max_size=2)) if events else []
+        again = [keyed for keyed in again if keyed not in waiting]
+        arriving = data.draw(st.permutations([*due, *early, *again]))
+        waiting = [keyed for keyed in waiting if keyed not in arriving]
+        while arriving:
+            size = data.draw(st.integers(1, len(arriving)))
+            follow(lab, plan, store, state.advance(lab.table(arriving[:size]), data.draw(st.integers(t - 5 * MINUTE, t))))
+            arriving = arriving[size:]
+        follow(lab, plan, store, state.advance(lab.table([]), t))
+        if data.draw(st.booleans(), label="restart"):
+            state = ViewState(plan, pickle.loads(pickle.dumps(state.snapshot())))
+        answers.append({user: values for user, (_, values) in store.items()})
+    return answers
+
+
+def backfilled(lab: Any, plan: ViewPlan, events: Sequence[Keyed], start: int, stop: int) -> dict[str, Any]:
+    batches = list(compute_log(plan, lab.table(events), start, stop))
+    logs: dict[str, Any] = lab.table_logs(pa.Table.from_batches(batches), plan.features) if batches else {}
+    return logs
+
+
+def follow(lab: Any, plan: ViewPlan, store: dict[str, Any], rows: pa.Table | None) -> None:
+    """Store rows as the online store does: never an older one over a newer one."""
+    for user, log in (lab.table_logs(rows, plan.features) if rows is not None else {}).items():
+        (row,) = log
+        assert user not in store or row[0] >= store[user][0], "a row would be refused by the store as older"
+        store[user] = row
+
+
+ENGINES: dict[str, Answer] = {"reference": from_reference, "stream": from_stream, "batch": from_batch}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(("function", "column"), CASES, ids=[f"{f}-{column or 'events'}" for f, column in CASES])
+@given(data=st.data())
+def test_value_at_any_instant_is_the_same(lab: Any, engine: str, function: str, column: str | None, data: st.DataObject) -> None:
+    events = data.draw(lab.events_strategy(most=9, users="ab"))
+    for _, event in events:
+        event.values["at"] = reference.EPOCH + reference.timedelta(microseconds=event.ts)
+    size, slide = data.draw(st.sampled_from([(10, 1), (10, 5), (4, 2), (3, 3)]))
+    feature = lab.feature(function, column, size * MINUTE, slide * MINUTE, data.draw(st.sampled_from([0, 0, 3 * MINUTE, 7])))
+    hop = st.integers(0, 60).map(lambda n: n * MINUTE // 2)
+    instants = sorted(data.draw(st.lists(st.one_of(hop, st.integers(0, 30 * MINUTE)), min_size=1, max_size=3)))
+    plan = lab.plan([feature], lateness=NEVER)
+
+    answers = ENGINES[engine](lab, plan, events, instants, data)
+
+    for t, answer in zip(instants, answers, strict=True):
+        for user in {user for user, _ in events}:
+            known = reference.distinct(lab.of_user(events, user))
+            seen = any(feature.window.enters(event.ts) <= t for event in known)
+            wanted = (reference.value_at(feature, known, t),) if seen else None
+            assert lab.same(answer.get(user), wanted), (user, t, answer.get(user), wanted)
+
+
+@pytest.mark.parametrize("engine", ["reference", "batch"])
+@pytest.mark.parametrize("function", [name for name, _ in SUITE.values() if not name.startswith("session_")])
+@given(data=st.data())
+def test_value_of_a_batch_view_at_any_instant_is_the_same(lab: Any, engine: str, function: str, data: st.DataObject) -> None:
+    column = next(column for name, column in CASES if name == function)
+    events = data.draw(lab.events_strategy(most=9, users="ab"))
+    size, slide = data.draw(st.sampled_from([(10, 1), (10, 5), (3, 3)]))
+    feature: Feature = lab.feature(function, column, size * MINUTE, slide * MINUTE, data.draw(st.sampled_from([0, 7])), True)
+    instants = data.draw(st.lists(st.integers(0, 60).map(lambda n: n * MINUTE // 2), min_size=1, max_size=3))
+    answers = ENGINES[engine](lab, lab.plan([feature]), events, instants, data)
+    for t, answer in zip(instants, answers, strict=True):
+        for user in {user for user, _ in events}:
+            known = reference.distinct(lab.of_user(events, user))
+            seen = any(feature.window.enters(event.ts) <= t for event in known)
+            wanted = (reference.value_at(feature, known, t),) if seen else None
+            assert lab.same(answer.get(user), wanted), (user, t, answer.get(user), wanted)
