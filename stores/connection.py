@@ -7,6 +7,7 @@ from typing import Any
 import redis
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
+from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
@@ -62,7 +63,7 @@ def connect(
             raise ValueError(f"redis_type {redis_type!r}: use redis, redis_sentinel or redis_cluster.")
         if check:
             client.ping()
-    except (redis.RedisError, OSError) as error:
+    except (redis.RedisError, RedisClusterException, OSError) as error:
         raise unavailable(address, error) from error
     return client
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import redis
 from redis.cluster import RedisCluster
-from redis.exceptions import AskError, ClusterDownError, MovedError, ResponseError, TryAgainError
+from redis.exceptions import AskError, ClusterDownError, MovedError, RedisClusterException, ResponseError, TryAgainError
 
 from stores.connection import Client, address_of, unavailable
 
@@ -65,7 +65,7 @@ def _attempt(
     reason: Exception | None = None
     try:
         groups = _by_node(client, keys, pending)
-    except redis.RedisError as error:  # no node serves a slot
+    except (redis.RedisError, RedisClusterException) as error:  # no node serves a slot
         return list(pending), error
     open_: list[tuple[redis.Redis, Any, Sequence[int]]] = []
     try:
@@ -149,5 +149,5 @@ def _ask(client: Client, moved: AskError, packed: bytes) -> Any:
 def _find_nodes_again(cluster: RedisCluster) -> None:
     try:
         cluster.nodes_manager.initialize()
-    except redis.RedisError as error:
+    except (redis.RedisError, RedisClusterException) as error:
         raise unavailable(address_of(cluster), error) from error

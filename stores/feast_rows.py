@@ -37,6 +37,7 @@ def encode_feast_rows(layout: ViewLayout, keys: Sequence[bytes], data: Sequence[
     """
     micros = np.fromiter((_micros(when) for _, _, when, _ in data), np.int64, len(data))
     newest = newest_rows(list(keys), micros)
+    join_keys = {name for name, _ in layout.join_keys}  # among a stream view's features; the key has them already
     groups: dict[tuple[str, ...], list[int]] = {}
     for row in range(len(data)) if newest is None else newest.tolist():
         groups.setdefault(tuple(data[row][1]), []).append(row)
@@ -49,7 +50,7 @@ def encode_feast_rows(layout: ViewLayout, keys: Sequence[bytes], data: Sequence[
                 *([data[row][1][name].SerializeToString() for row in rows] for name in names),
             ],
         )
-        for names, rows in groups.items()
+        for names, rows in ((tuple(n for n in given if n not in join_keys), rows) for given, rows in groups.items())
     ]
 
 

@@ -58,6 +58,9 @@ class ViewLayout:
 def layout_of(feature_view: FeatureView, config: RepoConfig) -> ViewLayout:
     """Returns the layout of a feature view of any kind (plain, batch or stream).
 
+    The registry lists a stream view's join keys among its features, and these in any order: join keys are left out, and
+    nothing may depend on the order.
+
     Args:
         feature_view: A view from the registry, so that its entity columns are known.
         config: The feature store's configuration: project and view versions.
@@ -77,11 +80,15 @@ def layout_of(feature_view: FeatureView, config: RepoConfig) -> ViewLayout:
             f"{feature_view.name}: its entity columns are not known; put the join keys into schema=, "
             "or read the view from the registry after 'feast apply'."
         )
-    ttl = feature_view.ttl
+    ttl, join_keys = feature_view.ttl, {field.name for field in feature_view.entity_columns}
     return ViewLayout(
         project=config.project,
         name=compute_versioned_name(feature_view, config.registry.enable_online_feature_view_versioning),
         join_keys=tuple((field.name, field.dtype.to_value_type().name) for field in feature_view.entity_columns),
-        features=tuple((field.name, field.dtype.to_value_type().name) for field in feature_view.features),
+        features=tuple(
+            (field.name, field.dtype.to_value_type().name)
+            for field in feature_view.features
+            if field.name not in join_keys
+        ),
         ttl_us=ttl // timedelta(microseconds=1) if ttl else 0,
     )

@@ -34,14 +34,30 @@ def sort_events(entity: Times, ts: Times, ids: npt.NDArray[np.generic]) -> Times
 
     Of several events with one id the earliest stays; at equal times the one that came first (rule 6).
     """
-    order = np.lexsort((ids, ts, entity))
-    if len(order) < 2:
+    if len(entity) < 2:
+        return np.arange(len(entity))
+    keys = join_keys(entity, ts)
+    if keys is None:
+        order = np.lexsort((ids, ts, entity))
+    else:
+        order = np.argsort(keys, kind="stable")
+        if (np.diff(keys[order]) == 0).any():
+            order = np.lexsort((ids, keys))
+    by_value = np.sort(ids)
+    if not (by_value[1:] == by_value[:-1]).any():
         return order
     again = np.zeros(len(order), bool)
     by_id = order[np.lexsort((np.arange(len(order)), ids[order], entity[order]))]
     repeated = (entity[by_id][1:] == entity[by_id][:-1]) & (ids[by_id][1:] == ids[by_id][:-1])
     again[by_id[1:][repeated]] = True
     return order[~again[order]]
+
+
+def join_keys(entity: Times, t: Times) -> Times | None:
+    """Return one number for each (entity, t), in the same order; None where 64 bits do not hold them."""
+    base, span = _span(t)
+    most = int(entity.max()) + 1 if len(entity) else 1
+    return entity * span + (t - base) if most * span < 2**63 else None
 
 
 def find_first(events: Events, entity: Times, t: Times) -> Times:

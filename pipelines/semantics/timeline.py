@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from pipelines.semantics.aggregators.ranges import expand_ranges
 from pipelines.semantics.aggregators.values import Values
-from pipelines.semantics.events import Events, Times, find_first
+from pipelines.semantics.events import Events, Times, find_first, join_keys
 from pipelines.semantics.feature import Feature
 from pipelines.semantics.windows import Window
 
@@ -51,7 +51,8 @@ def change_points(features: Sequence[Feature], events: Events, start: int, stop:
     entity = np.tile(events.entity, len(found))
     inside = (t >= start) & (t < stop)
     t, entity = t[inside], entity[inside]
-    order = np.lexsort((t, entity))
+    keys = join_keys(entity, t)
+    order = np.lexsort((t, entity)) if keys is None else np.argsort(keys)
     t, entity = t[order], entity[order]
     new = np.ones(len(t), bool)
     new[1:] = (np.diff(t) != 0) | (np.diff(entity) != 0)

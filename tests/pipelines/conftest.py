@@ -20,7 +20,7 @@ from pipelines.semantics.windows import Window
 
 # The same examples in every run, and no clock in their judgement.
 settings.register_profile(
-    "millrace", max_examples=50, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "millrace", max_examples=40, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("millrace")
 
@@ -119,7 +119,7 @@ class Lab:
         """Floats to 1e-9 of the values they are made of (`scale`), everything else exactly, types included."""
         if isinstance(here, list | tuple) and isinstance(there, list | tuple):
             return len(here) == len(there) and all(self.same(a, b, scale) for a, b in zip(here, there, strict=True))
-        if isinstance(here, float) and isinstance(there, int | float):  # the reference's sum of nothing is an int
+        if float in (type(here), type(there)) and {type(here), type(there)} <= {int, float}:  # a sum of nothing is 0
             return abs(here - there) <= 1e-9 * max(abs(here), abs(there), scale)
         return type(here) is type(there) and here == there
 

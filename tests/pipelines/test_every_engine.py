@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.batch.compute import compute_log
@@ -116,6 +116,7 @@ ENGINES: dict[str, Answer] = {"reference": from_reference, "stream": from_stream
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(("function", "column"), CASES, ids=[f"{f}-{column or 'events'}" for f, column in CASES])
+@settings(max_examples=20)
 @given(data=st.data())
 def test_value_at_any_instant_is_the_same(lab: Any, engine: str, function: str, column: str | None, data: st.DataObject) -> None:
     events = data.draw(lab.events_strategy(most=9, users="ab"))
@@ -139,6 +140,7 @@ def test_value_at_any_instant_is_the_same(lab: Any, engine: str, function: str, 
 
 @pytest.mark.parametrize("engine", ["reference", "batch"])
 @pytest.mark.parametrize("function", [name for name, _ in SUITE.values() if not name.startswith("session_")])
+@settings(max_examples=20)
 @given(data=st.data())
 def test_value_of_a_batch_view_at_any_instant_is_the_same(lab: Any, engine: str, function: str, data: st.DataObject) -> None:
     column = next(column for name, column in CASES if name == function)

@@ -9,9 +9,13 @@ from typing import Any
 
 import pytest
 import redis
+from hypothesis import settings
 
 from stores.layout import ViewLayout
 from stores.redis_server import RedisServer, start_redis
+
+settings.register_profile("shared machine", deadline=None)
+settings.load_profile("shared machine")
 
 CLICKS = ViewLayout(
     project="shop",

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import threading
+import time
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -17,19 +21,28 @@ SLOTS, HALF = 16_384, 8192
 T = 1_772_366_400_000_000
 
 
+def free_ports() -> Iterator[int]:
+    """Free ports, low enough for a node's second port, 10,000 above."""
+    for port in range(20_000 + os.getpid() % 20_000, 55_000):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) and probe.connect_ex(("127.0.0.1", port + 10_000)):
+                yield port
+
+
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[tuple[RedisServer, RedisServer]]:
     """Two nodes that know each other, half of the slots each."""
     options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
-    with start_redis(options=options) as first, start_redis(options=options) as second:
+    ports = iter(free_ports())
+    with start_redis(next(ports), options=options) as first, start_redis(next(ports), options=options) as second:
         clients = [Redis(port=node.port, decode_responses=True) for node in (first, second)]
         for client, slots in zip(clients, (range(HALF), range(HALF, SLOTS)), strict=True):
             client.execute_command("CLUSTER ADDSLOTS", *slots)
         clients[0].execute_command("CLUSTER MEET", "127.0.0.1", second.port)
-        while any("cluster_state:ok" not in str(c.execute_command("CLUSTER INFO")) for c in clients) or any(
-            len(c.execute_command("CLUSTER NODES")) < 2 for c in clients
-        ):
-            pass
+        deadline = time.monotonic() + 60
+        while any(client.execute_command("CLUSTER INFO")["cluster_state"] != "ok" for client in clients):
+            assert time.monotonic() < deadline, "the nodes did not find each other"
+            threading.Event().wait(0.05)  # they gossip once a second; Redis offers nothing to wait for
         yield first, second
         for client in clients:
             client.close()
