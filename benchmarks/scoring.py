@@ -50,7 +50,9 @@ def prepare(folder: Path, redis: str, service: str) -> tuple[Workspace, int]:
     (folder / "feature_store.yaml").write_text(YAML.format(data=folder, redis=redis))
     repo = folder / "feature_repo"
     shutil.copytree(ROOT / "feature_repo", repo)
-    (repo / "serving.yaml").write_text(f"service: {service}\npolicy: [{{below: 0.5, decide: approve}}, {{decide: decline}}]\n")
+    (repo / "serving.yaml").write_text(
+        f"service: {service}\npolicy: [{{below: 0.5, decide: approve}}, {{decide: decline}}]\n"
+    )
     workspace = Workspace(repo, folder, folder / "feature_store.yaml")
     os.environ["MILLRACE_DATA"] = str(folder)
     declared = read_declarations(workspace)

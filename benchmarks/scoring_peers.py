@@ -9,9 +9,14 @@ import sys
 from typing import Any
 
 import numpy as np
-from fastapi import Body, FastAPI
+from fastapi import FastAPI
+from pydantic import BaseModel
 
-Vector = list[float | None]
+
+class Request(BaseModel):
+    """A finished feature vector."""
+
+    values: list[float | None]
 
 
 def load_booster(path: str) -> Any:
@@ -29,8 +34,8 @@ def build_fastapi(path: str) -> FastAPI:
     booster = load_booster(path)
 
     @app.post("/")
-    async def score(values: Vector = Body(embed=True)) -> dict[str, float]:
-        return {"score": float(booster.inplace_predict(np.array([values], dtype=np.float32))[0])}
+    async def score(request: Request) -> dict[str, float]:
+        return {"score": float(booster.inplace_predict(np.array([request.values], dtype=np.float32))[0])}
 
     return app
 
@@ -49,12 +54,12 @@ def run_ray(port: int, path: str) -> None:
             self.booster = load_booster(path)
 
         @serve.batch(max_batch_size=64, batch_wait_timeout_s=0.002)
-        async def predict(self, vectors: list[Vector]) -> list[float]:
+        async def predict(self, vectors: list[list[float | None]]) -> list[float]:
             return [float(score) for score in self.booster.inplace_predict(np.array(vectors, dtype=np.float32))]
 
         @app.post("/")
-        async def score(self, values: Vector = Body(embed=True)) -> dict[str, float]:
-            return {"score": await self.predict(values)}
+        async def score(self, request: Request) -> dict[str, float]:
+            return {"score": await self.predict(request.values)}
 
     ray.init(address="local", num_cpus=2, include_dashboard=False, object_store_memory=80_000_000)
     serve.start(http_options={"host": "127.0.0.1", "port": port})

@@ -33,7 +33,9 @@ def days_to_fill(plans: Sequence[ViewPlan], first: str | None, last: str | None)
     return start, stop
 
 
-def backfill(spark: "SparkSession", workspace: Workspace, plans: Sequence[ViewPlan], start: int, stop: int) -> Iterator[Filled]:
+def backfill(
+    spark: "SparkSession", workspace: Workspace, plans: Sequence[ViewPlan], start: int, stop: int
+) -> Iterator[Filled]:
     """Fill `start <= event_timestamp < stop` of every view, yield what was done, and hand over at `stop`."""
     yield from run_backfill(spark, plans, start, stop)
     hand_over(spark, plans, stop, workspace.state)

@@ -1,6 +1,6 @@
 """The gates of a workspace: suites from its plans and its own expectations, in front of whatever stores or trains."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,12 +40,16 @@ def event_gate(workspace: Workspace, plan: ViewPlan, rows: Path) -> None:
     _require(workspace, rows, suite_for_events(spec, load_expectations(workspace.repo).get(table.name, ())))
 
 
-def training_gate(workspace: Workspace, service: str, keys: tuple[str, ...], label: str) -> Callable[["pd.DataFrame"], None]:
-    """Return the check of a training set: the label is there and has both classes, no feature is null everywhere."""
+def training_gate(
+    workspace: Workspace, plans: Sequence[ViewPlan], service: str, keys: tuple[str, ...], label: str
+) -> Callable[["pd.DataFrame"], None]:
+    """Return the check of a training set: the label has both classes, no feature is null everywhere, none out of range."""
     from validation.suites import TrainingSpec, suite_for_training
 
+    functions = {f"{plan.view}__{feature.name}": feature.function for plan in plans for feature in plan.features}
+
     def check(frame: "pd.DataFrame") -> None:
-        features = {column: "" for column in frame.columns if "__" in column}
+        features = {column: functions.get(column, "") for column in frame.columns if "__" in column}
         _require(workspace, frame, suite_for_training(TrainingSpec(service, keys, label, features)))
 
     return check

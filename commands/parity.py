@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import pandas as pd
+
 from commands.online import connection, view_layouts
 from commands.plan import read_plans
 from commands.table import show_table
@@ -67,10 +69,8 @@ def main() -> int:
     return 0 if equal == compared else 1
 
 
-def _rows(reader: OnlineReader, view: str, entities: "pd.DataFrame") -> Captured:
+def _rows(reader: OnlineReader, view: str, entities: pd.DataFrame) -> Captured:
     """Read the rows of some entities; those that Redis does not know are left out."""
-    import pandas as pd
-
     found = reader.read({key: entities[key].tolist() for key in entities.columns}).views[view]
     frame = entities.assign(**{feature: found.arrow(feature).to_pylist() for feature, _ in found.features})
     known = found.event_timestamp_us > 0

@@ -3,6 +3,7 @@
 import os
 
 from commands.gates import training_gate
+from commands.plan import read_plans
 from stores.workspace import Workspace, open_store
 from training.declaration import default_service, read_declaration
 from training.result import TrainResult
@@ -25,7 +26,7 @@ def train_service(workspace: Workspace, service: str | None = None, days: tuple[
         workspace,
         service=name,
         split=TemporalSplit.parse(*days) if days else None,
-        gate=training_gate(workspace, name, declared.keys, declared.label),
+        gate=training_gate(workspace, read_plans(workspace), name, declared.keys, declared.label),
     )
 
 

@@ -76,7 +76,9 @@ def transformed(plan: ViewPlan, table: pa.Table) -> pa.Table:
         return table
     after = pa.Table.from_pandas(plan.transform(table.to_pandas()), preserve_index=False)
     if len(after) != len(table):
-        raise EventError(f"{plan.view}: its transform made {len(after)} events of {len(table)}; it may only add columns.")
+        raise EventError(
+            f"{plan.view}: its transform made {len(after)} events of {len(table)}; it may only add columns."
+        )
     for name in (*plan.keys, plan.table.event_id, plan.table.timestamp):
         after = after.set_column(after.schema.get_field_index(name), name, table[name])
     return after

@@ -13,5 +13,7 @@ def partition_of(columns: list[pa.ChunkedArray], partitions: int) -> npt.NDArray
     mixed = np.zeros(len(columns[0]), np.uint64)
     for column in columns:
         values = column.to_numpy() if pa.types.is_integer(column.type) else np.asarray(column.to_pylist(), dtype=object)
-        mixed = mixed * np.uint64(1_000_003) + pd.util.hash_array(values.astype(np.int64) if values.dtype.kind in "iu" else values)
+        mixed = mixed * np.uint64(1_000_003) + pd.util.hash_array(
+            values.astype(np.int64) if values.dtype.kind in "iu" else values
+        )
     return (mixed % np.uint64(partitions)).astype(np.int64)

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from pipelines.plan import EventTable, PlanError, ViewPlan, arrow_type
 from pipelines.semantics.aggregators.table import FunctionError, parse_function
-from pipelines.semantics.durations import parse_duration
+from pipelines.semantics.durations import format_duration, parse_duration
 from pipelines.semantics.feature import Feature
 from pipelines.semantics.windows import Window, WindowError, default_slide
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from feast.repo_contents import RepoContents
 
 MICROSECOND = timedelta(microseconds=1)
+RESERVED = {"event_timestamp", "date"}
 VIEW_TAGS = {"millrace.delay"}
 SOURCE_TAGS = {"millrace.lake", "millrace.event_id", "millrace.partition_by", "millrace.known_after"}
 
@@ -46,7 +47,9 @@ def plan_stream_view(view: "StreamFeatureView", lakes: dict[str, Any]) -> ViewPl
 
     source = view.stream_source
     if not isinstance(source, KafkaSource):
-        raise PlanError(f"{view.name}: source is a {type(source).__name__}; use a KafkaSource, which has a topic and a schema.")
+        raise PlanError(
+            f"{view.name}: source is a {type(source).__name__}; use a KafkaSource, which has a topic and a schema."
+        )
     tags = _tags(source.name, source.tags, SOURCE_TAGS)
     lake = lakes.get(tags.get("millrace.lake", ""))
     if lake is None:
@@ -116,10 +119,10 @@ def _plan(
     delay = _duration(view.name, tags, "millrace.delay")
     if delay < table.known_after:
         raise PlanError(
-            f"{view.name}: its events are known only {table.known_after // 86_400_000_000} days after their time; tag the"
+            f"{view.name}: its events are known only {format_duration(table.known_after)} after their time; tag the"
             " view with millrace.delay of at least that, or the feature would see the future."
         )
-    derived = _derived_columns(transform, types)
+    derived = _derived_columns(view.name, transform, types)
     features = tuple(_feature(view.name, a, kind == "batch", delay, {**types, **derived}) for a in view.aggregations)
     _check_schema(view, features, {**types, **derived})
     return ViewPlan(
@@ -134,7 +137,9 @@ def _plan(
     )
 
 
-def _feature(view: str, aggregation: "Aggregation", aligned: bool, delay: int, types: dict[str, pa.DataType]) -> Feature:
+def _feature(
+    view: str, aggregation: "Aggregation", aligned: bool, delay: int, types: dict[str, pa.DataType]
+) -> Feature:
     name = aggregation.resolved_name(aggregation.time_window)
     where = f"{view}.{name}"
     if aggregation.time_window is None:
@@ -153,9 +158,13 @@ def _feature(view: str, aggregation: "Aggregation", aligned: bool, delay: int, t
         _known(where, "column", column, types)
         number = pa.types.is_integer(types[column]) or pa.types.is_floating(types[column])
         if aggregator.takes == "number" and not number:
-            raise PlanError(f"{where}: {aggregation.function} needs numbers, {column} is {types[column]}; use count or last.")
+            raise PlanError(
+                f"{where}: {aggregation.function} needs numbers, {column} is {types[column]}; use count or last."
+            )
         if aggregator.takes == "time" and not pa.types.is_timestamp(types[column]):
-            raise PlanError(f"{where}: {aggregation.function} needs a time, {column} is {types[column]}; leave the column out.")
+            raise PlanError(
+                f"{where}: {aggregation.function} needs a time, {column} is {types[column]}; leave the column out."
+            )
     if gap is not None and aligned:
         raise PlanError(f"{where}: a session ends by itself, between slides; declare it in a StreamFeatureView.")
     if gap is not None and gap > size:
@@ -169,6 +178,8 @@ def _check_schema(view: Any, features: Sequence[Feature], types: dict[str, pa.Da
 
     declared = {field.name: field.dtype for field in view.features}
     given = [feature.name for feature in features]
+    for name in sorted(RESERVED & set(given)):
+        raise PlanError(f"{view.name}.{name}: every feature log has a column {name} of its own; set another name=.")
     twice = sorted({name for name in given if given.count(name) > 1})
     if twice:
         raise PlanError(f"{view.name}: {', '.join(twice)} is given twice; set name= on each aggregation.")
@@ -184,7 +195,9 @@ def _check_schema(view: Any, features: Sequence[Feature], types: dict[str, pa.Da
                 " feature is then microseconds since the epoch."
             )
         if _family(gives).replace("time", "int64") != _family(wants):
-            raise PlanError(f"{view.name}.{feature.name}: gives {gives}, the Field says {declared[feature.name]}; change the dtype.")
+            raise PlanError(
+                f"{view.name}.{feature.name}: gives {gives}, the Field says {declared[feature.name]}; change the dtype."
+            )
 
 
 def _family(kind: pa.DataType) -> str:
@@ -195,13 +208,16 @@ def _family(kind: pa.DataType) -> str:
     return str(kind)
 
 
-def _derived_columns(transform: Any, types: dict[str, pa.DataType]) -> dict[str, pa.DataType]:
+def _derived_columns(view: str, transform: Any, types: dict[str, pa.DataType]) -> dict[str, pa.DataType]:
     """Return the columns that a transform adds, found by running it on no events."""
     if transform is None:
         return {}
     empty = pa.table({name: pa.array([], kind) for name, kind in types.items()}).to_pandas()
     after = pa.Table.from_pandas(transform(empty), preserve_index=False)
-    return {field.name: field.type for field in after.schema if field.name not in types}
+    derived = {field.name: field.type for field in after.schema if field.name not in types}
+    for name in (name for name, kind in derived.items() if pa.types.is_null(kind)):
+        raise PlanError(f"{view}: its transform gives {name} no type; end it with .astype, such as .astype('string').")
+    return derived
 
 
 def _columns(source: Any) -> dict[str, str]:
@@ -213,10 +229,14 @@ def _columns(source: Any) -> dict[str, str]:
         try:
             arrow_type(kind.strip().lower())
         except PlanError as error:
-            raise PlanError(f"{source.name}: {error} Write schema_json as 'id bigint, at timestamp, amount double'.") from None
+            raise PlanError(
+                f"{source.name}: {error} Write schema_json as 'id bigint, at timestamp, amount double'."
+            ) from None
         columns[name] = kind.strip().lower()
     if not columns:
-        raise PlanError(f"{source.name}: no columns; use message_format=JsonFormat(schema_json='id bigint, at timestamp').")
+        raise PlanError(
+            f"{source.name}: no columns; use message_format=JsonFormat(schema_json='id bigint, at timestamp')."
+        )
     return columns
 
 

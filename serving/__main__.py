@@ -19,7 +19,7 @@ from stores.workspace import Workspace, WorkspaceError
 REFUSED = (ServingConfigError, DecisionPolicyError, PortError, ModelError, ServiceError, WorkspaceError)
 """What the user can put right; told in one line, without a stack trace."""
 
-STOP_SECONDS = 30.0
+STOP_SECONDS = 20.0
 """How long ending may take before it is forced."""
 
 
@@ -42,14 +42,19 @@ def main(arguments: list[str] | None = None) -> int:
         stopped.wait()
     finally:
         print("serving: stopping", flush=True)
-        _end_within(STOP_SECONDS)
+        _end_within(STOP_SECONDS, service)
         service.stop()
     return 0
 
 
-def _end_within(seconds: float) -> None:
-    """End the process though Ray waits for a part of itself that is gone; the kernel then ends the other parts."""
-    watchdog = threading.Timer(seconds, os._exit, (1,))
+def _end_within(seconds: float, service: Service) -> None:
+    """End the process though Ray waits for a part of itself that is gone; the kernel then ends Ray's other parts."""
+
+    def end() -> None:
+        service.end_haproxy()
+        os._exit(1)
+
+    watchdog = threading.Timer(seconds, end)
     watchdog.daemon = True
     watchdog.start()
 
@@ -61,13 +66,13 @@ def _set_on_signals(stopped: threading.Event) -> None:
 
 def _tell(service: Service, announce: Path | None) -> None:
     port = int(service.url.rsplit(":", 1)[1])
-    if service.wanted_port not in (0, port):
-        print(f"serving: port {service.wanted_port} is taken, using {port}")
-    print(f"serving: {service.url}/v1/score  (also /v1/model, /readyz, /healthz); Ctrl-C ends it", flush=True)
     if announce:
         part = announce.with_name(announce.name + ".part")
         part.write_text(json.dumps({"url": service.url, "pid": os.getpid()}) + "\n")
         part.replace(announce)  # whoever waits for the file never reads half of it
+    if service.wanted_port not in (0, port):
+        print(f"serving: port {service.wanted_port} is taken, using {port}")
+    print(f"serving: {service.url}/v1/score  (also /v1/model, /readyz, /healthz); Ctrl-C ends it", flush=True)
 
 
 if __name__ == "__main__":

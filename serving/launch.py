@@ -3,7 +3,10 @@
 import logging
 import os
 import shutil
+import signal
 import tempfile
+import time
+import urllib.request
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +17,9 @@ from stores.workspace import Workspace
 
 OBJECT_STORE_BYTES = 80_000_000
 """Ray's smallest allowed is 75 MiB; scoring passes nothing through it."""
+
+ANSWER_SECONDS = 60.0
+"""How long a deployed service may take to answer for the first time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +47,20 @@ class Service:
         if ray.is_initialized():
             if self.is_deployed:
                 serve.delete(NAME)  # lets requests under way finish
-            ray.shutdown()  # type: ignore[no-untyped-call]
+            ray.shutdown()
+        self.end_haproxy()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def end_haproxy(self) -> None:
+        """End this service's HAProxy if it is still there: it outlives a Ray that ended before its time. Linux only."""
+        mine = str(self._folder).encode()
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                program, *arguments = (process / "cmdline").read_bytes().split(b"\0")
+                if program.endswith(b"/haproxy") and any(mine in argument for argument in arguments):
+                    os.kill(int(process.name), signal.SIGTERM)
+            except (OSError, ValueError):  # it ended meanwhile
+                continue
 
 
 def launch(workspace: Workspace, port: int | None = None, config: ServingConfig | None = None) -> Service:
@@ -61,6 +79,7 @@ def launch(workspace: Workspace, port: int | None = None, config: ServingConfig 
         ServiceError: The registry's service cannot be served as declared.
         ModelError: There is no model, or it does not fit.
         PortError: No port is free.
+        TimeoutError: It is deployed but does not answer.
     """
     from serving.scorer import build_scorer
 
@@ -70,10 +89,12 @@ def launch(workspace: Workspace, port: int | None = None, config: ServingConfig 
     host = config.http.host
     chosen = free_port(host, wanted)
     folder = Path(tempfile.mkdtemp(prefix="millrace-", dir="/tmp"))  # Ray's socket paths must be short
-    os.environ.update(serve_environment(folder, (free_port(host, 0), free_port(host, 0))))
+    metrics_port = free_port(host, 0)
+    os.environ.update(serve_environment(folder, (metrics_port, free_port(host, metrics_port + 1))))
     service = Service(f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{chosen}", wanted, False, folder)
     try:
         _deploy(workspace, replace(config, http=replace(config.http, port=chosen)), folder)
+        _wait_until_answered(f"{service.url}/healthz")
     except BaseException:
         service.stop()
         raise
@@ -103,3 +124,15 @@ def _deploy(workspace: Workspace, config: ServingConfig, folder: Path) -> None:
     quiet = LoggingConfig(enable_access_log=False, log_level="WARNING")
     serve.start(http_options=HTTPOptions(host=config.http.host, port=config.http.port), logging_config=quiet)
     serve.run(build_app(workspace, config), name=NAME, route_prefix="/", logging_config=quiet)
+
+
+def _wait_until_answered(url: str) -> None:
+    """Wait for HAProxy, which hears of a new replica a moment after Ray Serve calls it ready."""
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.05)
+    raise TimeoutError(f"{url} did not answer within {ANSWER_SECONDS:g} s of its start; is the machine overloaded?")

@@ -1,19 +1,22 @@
-"""Holds many byte strings of different lengths as one numpy matrix, so that they can be built and joined without a loop.
+"""Holds many byte strings of different lengths as numpy matrices, so that they can be built and joined without a loop.
 
-A block has one row per string: bytes, and a mask of those that count. Strings are put together by putting blocks side by
-side; what the mask leaves out takes no part in the result.
+A block has one string per row. It is a sequence of parts, matrices with one row per string, side by side; in some parts a
+mask says which bytes count. Putting blocks side by side copies nothing: the bytes are brought together once, at the end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from stores.varint import encode_varints
+
+Part = tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_] | None]
+"""Bytes, uint8, and those that count, bool, both of shape (n, width); None if all do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,38 +24,54 @@ class Block:
     """Byte strings.
 
     Attributes:
-        data: uint8, shape (n, width).
-        mask: bool, shape (n, width): the bytes that count, from left to right.
+        rows: How many.
+        parts: Their bytes, from left to right.
     """
 
-    data: npt.NDArray[np.uint8]
-    mask: npt.NDArray[np.bool_]
+    rows: int
+    parts: tuple[Part, ...]
 
     @property
     def width(self) -> int:
         """Bytes of a row, those that do not count included."""
-        return self.data.shape[1]
+        return sum(data.shape[1] for data, _ in self.parts)
 
-    @property
     def lengths(self) -> npt.NDArray[np.int64]:
-        """The strings' lengths, shape (n,)."""
-        return self.mask.sum(axis=1)
+        """Returns the strings' lengths, shape (n,)."""
+        lengths = np.zeros(self.rows, dtype=np.int64)
+        for data, mask in self.parts:
+            lengths += data.shape[1] if mask is None else mask.sum(axis=1)
+        return lengths
 
     def joined(self) -> tuple[bytes, npt.NDArray[np.int64]]:
         """Returns all strings, one after the other, and the n + 1 bounds between them."""
-        bounds = np.zeros(len(self.mask) + 1, dtype=np.int64)
-        np.cumsum(self.lengths, out=bounds[1:])
-        return self.data[self.mask].tobytes(), bounds
+        bounds = np.zeros(self.rows + 1, dtype=np.int64)
+        np.cumsum(self.lengths(), out=bounds[1:])
+        data = np.empty((self.rows, self.width), dtype=np.uint8)
+        mask = np.ones(data.shape, dtype=np.bool_)
+        left = 0
+        for part, counts in self.parts:
+            right = left + part.shape[1]
+            data[:, left:right] = part
+            if counts is not None:
+                mask[:, left:right] = counts
+            left = right
+        return data[mask].tobytes(), bounds
 
     def strings(self) -> list[bytes]:
         """Returns the strings."""
         data, bounds = self.joined()
-        ends = bounds.tolist()
-        return [data[start:end] for start, end in pairwise(ends)]
+        return [data[start:end] for start, end in pairwise(bounds.tolist())]
 
     def without(self, rows: npt.NDArray[np.bool_]) -> Block:
         """Returns the block with the strings of some rows (bool, shape (n,)) made empty."""
-        return Block(self.data, self.mask & ~rows[:, None])
+        kept = ~rows[:, None]
+        return Block(
+            self.rows,
+            tuple(
+                (data, np.broadcast_to(kept, data.shape) if mask is None else mask & kept) for data, mask in self.parts
+            ),
+        )
 
 
 def block_of(strings: Sequence[bytes]) -> Block:
@@ -64,30 +83,31 @@ def block_of(strings: Sequence[bytes]) -> Block:
 def ragged(data: npt.NDArray[np.uint8], lengths: npt.NDArray[np.int64]) -> Block:
     """Makes a block of strings that lie one after the other in a buffer."""
     width = int(lengths.max(initial=0))
-    starts = lengths.cumsum() - lengths
+    if width * len(lengths) == len(data):
+        return fixed(data.reshape(len(lengths), width))
     columns = np.arange(width)
-    mask = columns < lengths[:, None]
-    if mask.all():
-        return Block(data[: mask.size].reshape(len(lengths), width), mask)
-    places = np.minimum(starts[:, None] + columns, max(len(data) - 1, 0))
-    return Block(data[places] if len(data) else np.zeros(mask.shape, np.uint8), mask)
+    places = np.minimum((lengths.cumsum() - lengths)[:, None] + columns, len(data) - 1)
+    return Block(len(lengths), ((data[places], columns < lengths[:, None]),))
+
+
+def fixed(data: npt.NDArray[np.uint8]) -> Block:
+    """Makes a block of strings of equal length, the rows of a matrix."""
+    return Block(len(data), ((data, None),))
 
 
 def repeated(content: bytes, rows: int) -> Block:
     """Makes a block of the same string in every row."""
-    data = np.broadcast_to(np.frombuffer(content, dtype=np.uint8), (rows, len(content)))
-    return Block(data, np.ones(data.shape, dtype=np.bool_))
+    return fixed(np.broadcast_to(np.frombuffer(content, dtype=np.uint8), (rows, len(content))))
 
 
 def varint_block(values: npt.NDArray[np.int64]) -> Block:
     """Makes a block of varints, the two's complement of int64 numbers."""
     digits, lengths = encode_varints(values)
-    return Block(digits, np.arange(digits.shape[1]) < lengths[:, None])
+    if digits.shape[1] == 1:
+        return fixed(digits)
+    return Block(len(values), ((digits, np.arange(digits.shape[1]) < lengths[:, None]),))
 
 
 def beside(*blocks: Block) -> Block:
     """Joins blocks row by row."""
-    return Block(
-        np.concatenate([block.data for block in blocks], axis=1),
-        np.concatenate([block.mask for block in blocks], axis=1),
-    )
+    return Block(blocks[0].rows, tuple(chain.from_iterable(block.parts for block in blocks)))

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stores.blocks import Block, beside, block_of, ragged, repeated, varint_block
+from stores.blocks import Block, beside, block_of, fixed, ragged, repeated, varint_block
 from stores.value_types import StoredType, stored_type
 from stores.varint import varint
 
@@ -79,7 +79,7 @@ def _encode_scalars(array: pa.Array, stored: StoredType) -> Block:
     if stored.group == "fixed":
         values = array.fill_null(0).to_numpy(zero_copy_only=False)
         raw = np.ascontiguousarray(values).view(np.uint8).reshape(len(values), stored.width)
-        return beside(tag, Block(raw, np.ones(raw.shape, dtype=np.bool_)))
+        return beside(tag, fixed(raw))
     return beside(tag, varint_block(_integers(array, 0)))
 
 

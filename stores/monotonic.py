@@ -100,8 +100,8 @@ def pack_blocks(keys: Block, fields: Sequence[bytes], columns: Sequence[Block], 
     constants = b"".join(map(bulk, [b"%d" % len(fields), b"%d" % key_ttl_seconds, *fields]))
     first, calls = [], []
     key_bytes, key_bounds = keys.joined()
-    for start in range(0, len(keys.data), ROWS_PER_CALL):
-        stop = min(start + ROWS_PER_CALL, len(keys.data))
+    for start in range(0, keys.rows, ROWS_PER_CALL):
+        stop = min(start + ROWS_PER_CALL, keys.rows)
         count = stop - start
         arguments = 5 + count + len(fields) * (1 + count)
         head = b"*%d\r\n%b%b%b" % (arguments, bulk(b"EVALSHA"), bulk(_SHA.encode()), bulk(b"%d" % count))

@@ -23,7 +23,7 @@ def bulk(content: bytes) -> bytes:
 
 def bulk_block(block: Block) -> Block:
     """Writes every string of a block."""
-    rows, lengths = len(block.data), block.lengths
+    rows, lengths = block.rows, block.lengths()
     if rows and (lengths == lengths[0]).all():
         head = repeated(b"$%d\r\n" % lengths[0], rows)
     else:
@@ -37,4 +37,4 @@ def _decimals(numbers: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Block:
     digits = (numbers[:, None] // places % 10 + ord("0")).astype(np.uint8)
     mask = numbers[:, None] >= places
     mask[:, -1] = True
-    return Block(digits, mask)
+    return Block(len(numbers), ((digits, mask),))

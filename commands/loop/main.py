@@ -140,7 +140,9 @@ def _verify_parity(
     found = compare(store, stream.captured)
     show_agreement(found)
     compared, equal = summarize(found)
-    verify(compared > 0 and equal == compared, f"{compared - equal:,} of {compared:,} values differ between the stores.")
+    verify(
+        compared > 0 and equal == compared, f"{compared - equal:,} of {compared:,} values differ between the stores."
+    )
     return f"{equal:,} of {compared:,} values agree"
 
 
@@ -148,7 +150,9 @@ def _train(workspace: Workspace) -> str:
     from training.table import format_table
 
     given = os.environ.get("TRAIN"), os.environ.get("TEST")
-    result = train_service(workspace, os.environ.get("SERVICE"), (given[0], given[1]) if given[0] and given[1] else None)
+    result = train_service(
+        workspace, os.environ.get("SERVICE"), (given[0], given[1]) if given[0] and given[1] else None
+    )
     print(format_table(result))
     auroc, precision = result.metrics.auroc or 0.0, result.metrics.average_precision or 0.0
     chance = result.chance["average_precision"]

@@ -6,18 +6,17 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
-from pipelines.batch.compute import log_task, row_schema
-from pipelines.batch.lake import DAY, day_of, read_events
+from pipelines.batch.compute import log_task
+from pipelines.batch.lake import read_events
+from pipelines.batch.log_files import DayFile, drop_staging, open_staging, replace_days
 from pipelines.plan import ViewPlan
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-EVENTS_A_TASK = 250_000
+EVENTS_A_TASK = 400_000  # a task's rows stay in memory until they are written: some 500 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ def run_backfill(spark: "SparkSession", plans: Sequence[ViewPlan], start: int, s
         began = time.monotonic()
         events = _needed(spark, plan, start - plan.reach, stop)
         count = events.count()
-        rows = _write(_log(events, plan, start, stop, tasks=-(-count // EVENTS_A_TASK)), plan, start, stop)
+        rows = _fill(events, plan, start, stop, tasks=-(-count // EVENTS_A_TASK))
         yield Filled(plan.view, count, rows, time.monotonic() - began)
 
 
@@ -78,51 +77,20 @@ def _needed(spark: "SparkSession", plan: ViewPlan, start: int, stop: int) -> "Da
     return events.select(*names)
 
 
-def _log(events: "DataFrame", plan: ViewPlan, start: int, stop: int, tasks: int) -> "DataFrame":
+def _fill(events: "DataFrame", plan: ViewPlan, start: int, stop: int, tasks: int) -> int:
+    """Compute and replace the days of the log; return the number of rows."""
     from pyspark.cloudpickle import register_pickle_by_value
-    from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 
     if plan.transform is not None:
         register_pickle_by_value(sys.modules[plan.transform.__module__])  # type: ignore[no-untyped-call]
-    columns = row_schema(plan, to_arrow_schema(events.schema, timezone="UTC"))
-    schema = from_arrow_schema(columns.append(pa.field("date", pa.string())))
     by_entity = events.repartition(max(tasks, events.sparkSession.sparkContext.defaultParallelism), *plan.keys)
-    return by_entity.mapInArrow(log_task(plan, start, stop), schema)
-
-
-def _write(rows: "DataFrame", plan: ViewPlan, start: int, stop: int) -> int:
-    """Replace the days of the log and return the number of rows written."""
-    from pyspark.sql import Observation
-    from pyspark.sql import functions as F  # noqa: N812
-
-    spark = rows.sparkSession
-    before = _files(spark, plan.log, start, stop)
-    counted = Observation()
-    watched = rows.observe(counted, F.count(F.lit(1)).alias("rows"))
-    watched.write.mode("overwrite").partitionBy("date").parquet(plan.log)
-    after = _files(spark, plan.log, start, stop)
-    for day, names in after.items():
-        if names and names == before.get(day):
-            _delete(spark, f"{plan.log}/date={day}")  # a day that has no row any more
-    return int(counted.get["rows"])
-
-
-def _files(spark: "SparkSession", log: str, start: int, stop: int) -> dict[str, frozenset[str]]:
-    found = {}
-    for midnight in range(start - start % DAY, stop, DAY):
-        day = day_of(midnight)
-        path = _path(spark, f"{log}/date={day}")
-        system = path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf())
-        if system.exists(path):
-            found[day] = frozenset(str(status.getPath().getName()) for status in system.listStatus(path))
-    return found
-
-
-def _delete(spark: "SparkSession", folder: str) -> None:
-    path = _path(spark, folder)
-    path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()).delete(path, True)
-
-
-def _path(spark: "SparkSession", name: str) -> Any:
-    jvm: Any = spark._jvm
-    return jvm.org.apache.hadoop.fs.Path(name)
+    staging = open_staging(plan.log)
+    try:
+        written = by_entity.mapInArrow(
+            log_task(plan, start, stop, staging), "date string, file string, rows long"
+        ).collect()
+        files = [DayFile(row["date"], row["file"], row["rows"]) for row in written]
+        replace_days(plan.log, staging, files, start, stop)
+    finally:
+        drop_staging(staging)
+    return sum(file.rows for file in files)

@@ -48,7 +48,9 @@ def stage_newest(spark: "SparkSession", plan: ViewPlan, until: int, staging: Pat
         rows = rows.where((F.col("date") >= day_of(oldest)) & (at >= F.timestamp_micros(F.lit(oldest))))
     newest = rows.groupBy(*plan.keys).agg(F.max("event_timestamp").alias("event_timestamp"))
     folder = staging / plan.view
-    rows.join(newest, [*plan.keys, "event_timestamp"], "left_semi").drop("date").write.mode("overwrite").parquet(str(folder))
+    rows.join(newest, [*plan.keys, "event_timestamp"], "left_semi").drop("date").write.mode("overwrite").parquet(
+        str(folder)
+    )
     return folder
 
 

@@ -55,4 +55,3 @@ def _older(features: Sequence[Feature], events: Events, entities: npt.NDArray[np
     last[:-1] = np.diff(log.entity) != 0
     rows = log.take(last)
     return Rows(entities[rows.entity], rows.t, rows.some, rows.values)
-

@@ -51,7 +51,9 @@ def value_at(feature: Feature, events: Sequence[Event], t: int) -> Any:
     return feature.aggregator.of([value for value in values if not is_null(value)])
 
 
-def feature_log(features: Sequence[Feature], events: Sequence[Event], start: int, stop: int) -> list[tuple[int, tuple[Any, ...]]]:
+def feature_log(
+    features: Sequence[Feature], events: Sequence[Event], start: int, stop: int
+) -> list[tuple[int, tuple[Any, ...]]]:
     """Return the rows of one entity with `start <= event_timestamp < stop`: (event_timestamp, values), rules 3 and 4.
 
     Every instant at which anything can change is tried; a row stays where a value, or whether the windows hold any

@@ -14,7 +14,19 @@ from pipelines.semantics.durations import DAY, HOUR, MINUTE, SECOND, format_dura
 
 Time = TypeVar("Time", int, npt.NDArray[np.int64])
 
-SLIDES = (DAY, 6 * HOUR, HOUR, 30 * MINUTE, 10 * MINUTE, 5 * MINUTE, MINUTE, 30 * SECOND, 10 * SECOND, 5 * SECOND, SECOND)
+SLIDES = (
+    DAY,
+    6 * HOUR,
+    HOUR,
+    30 * MINUTE,
+    10 * MINUTE,
+    5 * MINUTE,
+    MINUTE,
+    30 * SECOND,
+    10 * SECOND,
+    5 * SECOND,
+    SECOND,
+)
 
 
 class WindowError(ValueError):
@@ -63,7 +75,9 @@ class Window:
             WindowError: Not positive, or the slide does not divide the size.
         """
         if self.size <= 0 or self.slide <= 0 or self.delay < 0:
-            raise WindowError("size and slide must be positive and delay not negative; use such as size 1h, slide 1min.")
+            raise WindowError(
+                "size and slide must be positive and delay not negative; use such as size 1h, slide 1min."
+            )
         if self.size % self.slide:
             raise WindowError(
                 f"slide {format_duration(self.slide)} does not divide size {format_duration(self.size)}; use a divisor"

@@ -79,7 +79,12 @@ class RedisBroker:
             return 0
         partition = partition_of([events[table.partition_by or table.event_id]], self.partitions)
         payloads = encode_events(events)
-        self._send([(self._stream(table.topic or table.name, int(p)), b"event", e) for p, e in zip(partition, payloads, strict=True)])
+        self._send(
+            [
+                (self._stream(table.topic or table.name, int(p)), b"event", e)
+                for p, e in zip(partition, payloads, strict=True)
+            ]
+        )
         return len(events)
 
     def tick(self, topic: str, t: int) -> None:
@@ -123,7 +128,9 @@ class RedisBroker:
             raise self._unavailable(error) from error
 
     def _unavailable(self, error: Exception) -> BrokerUnavailable:
-        return BrokerUnavailable(f"the broker at {self.url} does not answer ({error}); start it, or set MILLRACE_BROKER.")
+        return BrokerUnavailable(
+            f"the broker at {self.url} does not answer ({error}); start it, or set MILLRACE_BROKER."
+        )
 
     def _client(self) -> "redis.Redis":
         if self.url not in _CLIENTS:

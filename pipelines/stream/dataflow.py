@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bytewax.operators as op
-import numpy as np
 import pyarrow as pa
 from bytewax.dataflow import Dataflow
 from bytewax.operators import KeyedStream, StatefulBatchLogic
@@ -26,13 +25,30 @@ class Share:
 
     Attributes:
         shard: The shard.
+        partition: The partition that the batch came from.
         events: Its events, perhaps none.
         now: The latest time that the partition knows, microseconds; None for none.
     """
 
     shard: int
+    partition: int
     events: pa.Table
     now: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What one shard of a view keeps for recovery: plain data, safe to pickle.
+
+    Attributes:
+        view: The state.
+        reached: The latest time of each partition heard of, microseconds.
+        frontier: The instant, microseconds, up to which nothing is missing.
+    """
+
+    view: Snapshot
+    reached: dict[int, int]
+    frontier: int
 
 
 def build_dataflow(
@@ -68,7 +84,7 @@ def build_dataflow(
     results = []
     for plan in plans:
         shares = op.flat_map(f"share_{plan.view}", batches, _sharing(plan, shards))
-        results.append(op.stateful_batch(plan.view, shares, _building(plan, state, shards)))
+        results.append(op.stateful_batch(plan.view, shares, _building(plan, state, shards, broker.partitions)))
     rows = op.map("unkey", op.merge("all_rows", *results), lambda item: item[1])
     op.output("online", rows, OnlineSink(open_writer))
     op.output("dead_letters", batches, DeadLetterSink(dead_letters))
@@ -78,15 +94,22 @@ def build_dataflow(
     return flow
 
 
-class ViewLogic(StatefulBatchLogic[Share, ViewRows, Snapshot]):
-    """One shard of a view inside Bytewax."""
+class ViewLogic(StatefulBatchLogic[Share, ViewRows, Saved]):
+    """One shard of a view inside Bytewax.
 
-    def __init__(self, plan: ViewPlan, state: Path | None, shards: int, snapshot: Snapshot | None) -> None:
-        """Go on from a snapshot; else the first share says which shard this is, and its handover is read."""
+    Its time is that of the partition that is furthest, so that values are fresh; what it tells as its frontier is the time
+    of the one that is furthest behind, so that up to there nothing is missing.
+    """
+
+    def __init__(self, plan: ViewPlan, state: Path | None, shards: int, partitions: int, saved: Saved | None) -> None:
+        """Go on from what was saved; else the first share says which shard this is, and its handover is read."""
         self._plan = plan
-        self._handover = None if snapshot else state
+        self._handover = None if saved else state
         self._shards = shards
-        self._view = ViewState(plan, snapshot)
+        self._partitions = partitions
+        self._view = ViewState(plan, saved.view if saved else None)
+        self._reached = dict(saved.reached) if saved else {}
+        self._frontier = saved.frontier if saved else 0
 
     def on_batch(self, values: list[Share]) -> tuple[Iterable[ViewRows], bool]:
         """Advance by all that has come."""
@@ -94,19 +117,23 @@ class ViewLogic(StatefulBatchLogic[Share, ViewRows, Snapshot]):
         if self._handover is not None:
             events, cut = read_handover(self._handover, self._plan, shard, self._shards)
             self._view.load(events, cut)
+            self._frontier = cut - 1
             self._handover = None
         events = pa.concat_tables([share.events for share in values])
         now = max((share.now for share in values if share.now is not None), default=self._view.frontier)
+        self._reached |= {share.partition: share.now for share in values if share.now is not None}
+        if len(self._reached) == self._partitions:
+            self._frontier = max(self._frontier, min(self._reached.values()))
         rows = self._view.advance(events, now)
-        return [ViewRows(self._plan.view, shard, self._view.frontier, rows, len(events))], StatefulBatchLogic.RETAIN
+        return [ViewRows(self._plan.view, shard, self._frontier, rows, len(events))], StatefulBatchLogic.RETAIN
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> Saved:
         """Return the state for recovery."""
-        return self._view.snapshot()
+        return Saved(self._view.snapshot(), dict(self._reached), self._frontier)
 
 
-def _building(plan: ViewPlan, state: Path | None, shards: int) -> Callable[[Snapshot | None], ViewLogic]:
-    return lambda snapshot: ViewLogic(plan, state, shards, snapshot)
+def _building(plan: ViewPlan, state: Path | None, shards: int, partitions: int) -> Callable[[Saved | None], ViewLogic]:
+    return lambda saved: ViewLogic(plan, state, shards, partitions, saved)
 
 
 def _sharing(plan: ViewPlan, shards: int) -> Callable[[EventBatch], list[tuple[str, Share]]]:
@@ -114,10 +141,10 @@ def _sharing(plan: ViewPlan, shards: int) -> Callable[[EventBatch], list[tuple[s
         if batch.topic != plan.table.topic:
             return []
         if shards == 1:
-            return [(f"{plan.view}/0", Share(0, batch.events, batch.now))]
+            return [(f"{plan.view}/0", Share(0, batch.partition, batch.events, batch.now))]
         shard = partition_of([batch.events[key] for key in plan.keys], shards)
         return [
-            (f"{plan.view}/{s}", Share(s, batch.events.take(pa.array(np.flatnonzero(shard == s))), batch.now))
+            (f"{plan.view}/{s}", Share(s, batch.partition, batch.events.filter(pa.array(shard == s)), batch.now))
             for s in range(shards)
         ]
 
@@ -131,6 +158,8 @@ def _tables(plans: Sequence[ViewPlan]) -> dict[str, tuple[EventTable, tuple[str,
         topic = plan.table.topic or plan.table.name
         table, required = tables.get(topic, (plan.table, (plan.table.timestamp, plan.table.event_id)))
         if table != plan.table:
-            raise PlanError(f"{plan.view}: topic {topic} is declared in two ways; give all its KafkaSources the same schema and tags.")
+            raise PlanError(
+                f"{plan.view}: topic {topic} is declared in two ways; give all its KafkaSources the same schema and tags."
+            )
         tables[topic] = table, tuple(dict.fromkeys((*required, *plan.keys)))
     return tables

@@ -24,7 +24,9 @@ def read_handover(state: Path, plan: ViewPlan, shard: int, shards: int) -> tuple
     folder = state / plan.view
     mark = folder / "cut.json"
     if not mark.is_file():
-        raise HandoverError(f"{plan.view}: no handover in {folder}; run `make backfill` first, or start the stream with COLD=1.")
+        raise HandoverError(
+            f"{plan.view}: no handover in {folder}; run `make backfill` first, or start the stream with COLD=1."
+        )
     cut = int(json.loads(mark.read_text())["cut"])
     topic = plan.table.schema()
     needed = dict.fromkeys((*plan.keys, plan.table.timestamp, plan.table.event_id, *plan.inputs))

@@ -33,7 +33,9 @@ class Run:
         """Sort events into a run."""
         order = np.argsort(entity, kind="stable")
         ts = ts[order]
-        return cls(entity[order], ts, ids[order], columns.take(pa.array(order)).combine_chunks(), np.argsort(ts, kind="stable"))
+        return cls(
+            entity[order], ts, ids[order], columns.take(pa.array(order)).combine_chunks(), np.argsort(ts, kind="stable")
+        )
 
     def __len__(self) -> int:
         """Return the number of events."""

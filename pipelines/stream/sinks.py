@@ -25,7 +25,8 @@ class ViewRows:
     Attributes:
         view: The view.
         shard: The shard.
-        frontier: The instant, microseconds, up to which the shard's rows have been given with these.
+        frontier: The instant, microseconds, up to which all partitions have been read, so that the shard's rows have been
+            given with these; 0, or the cut of the handover, until every partition was heard of.
         rows: Join keys, features, `event_timestamp`; None when nothing changed.
         events: Events that went in.
     """

@@ -35,7 +35,9 @@ class EventSource(FixedPartitionedSource[EventBatch, Position]):
             events and ticks move time.
     """
 
-    def __init__(self, broker: Broker, tables: Iterable[tuple[EventTable, tuple[str, ...]]], clock: Clock | None) -> None:
+    def __init__(
+        self, broker: Broker, tables: Iterable[tuple[EventTable, tuple[str, ...]]], clock: Clock | None
+    ) -> None:
         """Note what to read; nothing is opened before Bytewax asks for a partition."""
         self._broker = broker
         self._tables = {table.topic or table.name: (table, required) for table, required in tables}
@@ -50,7 +52,9 @@ class EventSource(FixedPartitionedSource[EventBatch, Position]):
         topic, _, number = for_part.rpartition("/")
         table, required = self._tables[topic]
         at = resume_state or Position("0", None, None)
-        return EventPartition(self._broker, Intake(table, int(number), required, at.newest, at.now), at.offset, self._clock)
+        return EventPartition(
+            self._broker, Intake(table, int(number), required, at.newest, at.now), at.offset, self._clock
+        )
 
 
 class EventPartition(StatefulSourcePartition[EventBatch, Position]):

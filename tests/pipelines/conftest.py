@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from pipelines.plan import EventTable, ViewPlan
 from pipelines.semantics.aggregators.table import parse_function
 from pipelines.semantics.events import Events, sort_events
 from pipelines.semantics.feature import Feature
-from pipelines.semantics.reference import Event
+from pipelines.semantics.reference import EPOCH, Event
 from pipelines.semantics.timeline import Rows
 from pipelines.semantics.windows import Window
 
@@ -116,9 +117,13 @@ class Lab:
         return next((values for when, values in reversed(log) if when <= t), None)
 
     def same(self, here: Any, there: Any, scale: float = 100.0) -> bool:
-        """Floats to 1e-9 of the values they are made of (`scale`), everything else exactly, types included."""
+        """Floats to 1e-9 of the values they are made of (`scale`), everything else exactly, types included.
+
+        A time is the same as its microseconds since the epoch: that is how rows hold it.
+        """
         if isinstance(here, list | tuple) and isinstance(there, list | tuple):
             return len(here) == len(there) and all(self.same(a, b, scale) for a, b in zip(here, there, strict=True))
+        here, there = _micros(here), _micros(there)
         if float in (type(here), type(there)) and {type(here), type(there)} <= {int, float}:  # a sum of nothing is 0
             return abs(here - there) <= 1e-9 * max(abs(here), abs(there), scale)
         return type(here) is type(there) and here == there
@@ -126,6 +131,10 @@ class Lab:
     def of_user(self, events: Sequence[Keyed], user: str) -> list[Event]:
         """One user's events."""
         return [event for owner, event in events if owner == user]
+
+
+def _micros(value: Any) -> Any:
+    return (value - EPOCH) // timedelta(microseconds=1) if isinstance(value, datetime) else value
 
 
 def _each_id_one_event(drawn: Sequence[tuple[str, int, int, Mapping[str, Any]]]) -> list[Keyed]:

@@ -98,8 +98,7 @@ def from_stream(lab: Any, plan: ViewPlan, events: list[Keyed], instants: list[in
 
 
 def backfilled(lab: Any, plan: ViewPlan, events: Sequence[Keyed], start: int, stop: int) -> dict[str, Any]:
-    batches = list(compute_log(plan, lab.table(events), start, stop))
-    logs: dict[str, Any] = lab.table_logs(pa.Table.from_batches(batches), plan.features) if batches else {}
+    logs: dict[str, Any] = lab.table_logs(compute_log(plan, lab.table(events), start, stop), plan.features)
     return logs
 
 
@@ -116,7 +115,7 @@ ENGINES: dict[str, Answer] = {"reference": from_reference, "stream": from_stream
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(("function", "column"), CASES, ids=[f"{f}-{column or 'events'}" for f, column in CASES])
-@settings(max_examples=20)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_value_at_any_instant_is_the_same(lab: Any, engine: str, function: str, column: str | None, data: st.DataObject) -> None:
     events = data.draw(lab.events_strategy(most=9, users="ab"))
@@ -140,7 +139,7 @@ def test_value_at_any_instant_is_the_same(lab: Any, engine: str, function: str, 
 
 @pytest.mark.parametrize("engine", ["reference", "batch"])
 @pytest.mark.parametrize("function", [name for name, _ in SUITE.values() if not name.startswith("session_")])
-@settings(max_examples=20)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_value_of_a_batch_view_at_any_instant_is_the_same(lab: Any, engine: str, function: str, data: st.DataObject) -> None:
     column = next(column for name, column in CASES if name == function)

@@ -59,7 +59,9 @@ def test_unusable_key_is_named_with_what_to_write(change: dict[str, object], mes
         pytest.param([{"below": "0.3", "decide": "a"}], r"policy\[0\].below: expected a score", id="text"),
         pytest.param([{"below": float("nan"), "decide": "a"}], r"policy\[0\].below: expected a finite", id="nan"),
         pytest.param([{"below": 0.3, "decide": "a"}], "leaves higher scores undecided", id="no_open_end"),
-        pytest.param([{"decide": "a"}, {"decide": "b"}], "takes every score; make it the last one", id="early_open_end"),
+        pytest.param(
+            [{"decide": "a"}, {"decide": "b"}], "takes every score; make it the last one", id="early_open_end"
+        ),
         pytest.param(
             [{"below": 0.8, "decide": "a"}, {"below": 0.8, "decide": "b"}, {"decide": "c"}],
             "does not exceed the 0.8 before it",

@@ -31,7 +31,11 @@ def rows_of(scorer: Scorer, requests: tuple[tuple[object, ...], ...], at: str) -
 
 @pytest.mark.parametrize(
     "requests",
-    [pytest.param(REQUESTS, id="batch"), pytest.param((WHOLE,), id="one"), pytest.param(REQUESTS[1:3], id="with_holes")],
+    [
+        pytest.param(REQUESTS, id="batch"),
+        pytest.param((WHOLE,), id="one"),
+        pytest.param(REQUESTS[1:3], id="with_holes"),
+    ],
 )
 def test_features_equal_get_online_features(
     scorer: Scorer, workspace: Workspace, request_body: dict[str, object], requests: tuple[tuple[object, ...], ...]

@@ -42,6 +42,17 @@ def start(workspace: Workspace, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
+def wait_until_ready(process: subprocess.Popen[str]) -> str:
+    """Read what the service says up to the line with its address."""
+    assert process.stdout is not None
+    said = ""
+    while "/v1/score" not in said:
+        line = process.stdout.readline()
+        assert line, f"it ended: {said} {process.communicate()}"
+        said += line
+    return said
+
+
 def processes_of(session: int) -> list[str]:
     """List what still runs of a process that was started as its own session, or was left by one of its children."""
     left = []
@@ -64,16 +75,13 @@ def served(tmp_path_factory: pytest.TempPathFactory, make_ads: MakeAds) -> Itera
         taken = int(occupied.getsockname()[1])
         workspace = make_ads(folder, redis_server.connection_string)
         process = start(workspace, "--port", str(taken), "--announce", str(folder / "url.json"))
-        assert process.stdout is not None
-        said = ""
-        while "/v1/score" not in said:
-            line = process.stdout.readline()
-            assert line, f"it ended: {said} {process.communicate()}"
-            said += line
-        url = json.loads((folder / "url.json").read_text())["url"]
-        yield Served(url, process, redis_server, taken, said)
-        process.send_signal(signal.SIGKILL if process.poll() is None else 0)
-        process.communicate()
+        try:
+            said = wait_until_ready(process)
+            url = json.loads((folder / "url.json").read_text())["url"]
+            yield Served(url, process, redis_server, taken, said)
+        finally:
+            process.kill()
+            process.communicate()
 
 
 def test_request_is_scored_over_http(served: Served, request_body: dict[str, object]) -> None:
@@ -137,6 +145,20 @@ def test_sigterm_leaves_no_process_behind(served: Served) -> None:
     served.process.communicate()
     assert served.process.returncode == 0
     assert processes_of(served.process.pid) == []
+
+
+def test_ctrl_c_in_a_terminal_leaves_no_process_behind(
+    tmp_path: Path, make_ads: MakeAds, redis_server: RedisServer
+) -> None:
+    process = start(make_ads(tmp_path, redis_server.connection_string), "--port", "0")
+    try:
+        wait_until_ready(process)
+        os.killpg(process.pid, signal.SIGINT)  # a terminal signals the whole group
+        process.communicate()
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert processes_of(process.pid) == []
 
 
 def test_model_that_does_not_fit_is_told_in_one_line(

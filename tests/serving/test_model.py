@@ -40,7 +40,7 @@ def test_missing_model_is_told_with_the_command_that_makes_one(tmp_path: Path) -
 def test_missing_version_is_told_with_its_path(tmp_path: Path, save_model: SaveModel) -> None:
     save_model(tmp_path)
     shutil.rmtree(tmp_path / "click_v1" / "v1")
-    with pytest.raises(ModelError, match="model.ubj: does not exist"):
+    with pytest.raises(ModelError, match=r"model\.ubj: does not exist"):
         load_model(tmp_path, "click_v1")
 
 
@@ -77,7 +77,10 @@ def test_model_without_attributes_is_refused(tmp_path: Path, save_model: SaveMod
         pytest.param("other", ("user_activity__clicks",), "was trained on other, served is click_v1", id="service"),
         pytest.param("click_v1", ("user_activity__gone",), "wants user_activity__gone, not in feature", id="column"),
         pytest.param(
-            "click_v1", ("user_activity__segment",), r"wants user_activity__segment \(string\); a model takes", id="text"
+            "click_v1",
+            ("user_activity__segment",),
+            r"wants user_activity__segment \(string\); a model takes",
+            id="text",
         ),
     ],
 )

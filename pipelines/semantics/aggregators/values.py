@@ -67,5 +67,7 @@ class Values:
     def codes(self) -> npt.NDArray[np.int64]:
         """Return a number for each value, the same for equal values."""
         # Arrow tells -0.0 from 0.0; adding zero makes them one
-        array = pc.add(self.arrow, pa.scalar(0, self.arrow.type)) if pa.types.is_floating(self.arrow.type) else self.arrow
+        array = (
+            pc.add(self.arrow, pa.scalar(0, self.arrow.type)) if pa.types.is_floating(self.arrow.type) else self.arrow
+        )
         return array.dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64)

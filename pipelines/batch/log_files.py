@@ -1,0 +1,102 @@
+"""The files of a feature log: written by tasks beside it, moved into their days by the driver.
+
+Rows go from NumPy to Parquet without becoming Spark rows, which costs several times as much as computing them. What Spark's
+own writer would guard is kept: only files of tasks that succeeded are moved, a day is replaced as a whole, a failed job
+leaves the log as it was.
+"""
+
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyarrow import fs
+
+from pipelines.batch.lake import DAY, day_of
+
+WRITTEN = pa.schema([("date", pa.string()), ("file", pa.string()), ("rows", pa.int64())])
+
+
+@dataclass(frozen=True, slots=True)
+class DayFile:
+    """One file of rows of one day.
+
+    Attributes:
+        date: The UTC day, `YYYY-MM-DD`.
+        file: Its name below the staging folder of the job.
+        rows: How many rows it holds.
+    """
+
+    date: str
+    file: str
+    rows: int
+
+
+def write_days(rows: pa.Table, staging: str) -> Iterator[DayFile]:
+    """Write rows to a staging folder, one file for each UTC day of their `event_timestamp`; order within a day stays."""
+    if not len(rows):
+        return
+    day = pc.cast(rows["event_timestamp"], pa.int64()).to_numpy() // DAY
+    order = np.argsort(day, kind="stable")
+    day = day[order]
+    rows = rows.take(pa.array(order)).combine_chunks()
+    system, folder = fs.FileSystem.from_uri(staging)
+    starts = np.flatnonzero(np.diff(day, prepend=day[0] - 1))
+    for start, stop in zip(starts, [*starts[1:], len(day)], strict=True):
+        date = day_of(int(day[start]) * DAY)
+        name = f"{date}-{uuid.uuid4().hex}.parquet"
+        pq.write_table(rows.slice(start, stop - start), f"{folder}/{name}", filesystem=system, compression="zstd")
+        yield DayFile(date, name, int(stop - start))
+
+
+def open_staging(log: str) -> str:
+    """Make a staging folder for one job inside a log, hidden from its readers, and return its address."""
+    address = f"{_address(log)}/.staging-{uuid.uuid4().hex}"
+    system, folder = fs.FileSystem.from_uri(address)
+    system.create_dir(folder, recursive=True)
+    return address
+
+
+def replace_days(log: str, staging: str, files: Iterable[DayFile], start: int, stop: int) -> None:
+    """Put the staged files into their days; days of `start <= t < stop` (microseconds) without any file are removed.
+
+    A day's new files are in place under hidden names before its old ones go.
+    """
+    system, folder = fs.FileSystem.from_uri(_address(log))
+    staged = fs.FileSystem.from_uri(staging)[1]
+    by_day: dict[str, list[DayFile]] = {day_of(t): [] for t in range(start - start % DAY, stop, DAY)}
+    for file in files:
+        by_day[file.date].append(file)
+    for date, new in by_day.items():
+        target = f"{folder}/date={date}"
+        held = [info.path for info in system.get_file_info(fs.FileSelector(target, allow_not_found=True))]
+        if new:
+            system.create_dir(target, recursive=True)
+        for file in new:
+            system.move(f"{staged}/{file.file}", f"{target}/.{file.file}")
+        for path in held:
+            system.delete_file(path)
+        for file in new:
+            system.move(f"{target}/.{file.file}", f"{target}/{file.file}")
+        if held and not new:
+            system.delete_dir(target)
+    system.delete_dir(staged)
+
+
+def drop_staging(staging: str) -> None:
+    """Remove a staging folder whose job failed."""
+    system, folder = fs.FileSystem.from_uri(staging)
+    if system.get_file_info(folder).type != fs.FileType.NotFound:
+        system.delete_dir(folder)
+
+
+def _address(path: str) -> str:
+    """Return a path as an address: a local one made absolute, `s3://` and the like as they are."""
+    if "://" in path:
+        return path
+    from pathlib import Path
+
+    return Path(path).resolve().as_uri()

@@ -1,0 +1,79 @@
+"""The live state of a view: what it gives, what it keeps, what it forgets. Values are judged in test_every_engine.py."""
+
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from pipelines.semantics.reference import Event
+from pipelines.stream.view_state import ViewState
+
+MINUTE = 60_000_000
+BLANK = {"money": None, "whole": None, "word": None, "flag": None}
+
+
+def event(number: int, ts: int, money: float | None = 1.0) -> tuple[str, Event]:
+    return "a", Event(ts, number, BLANK | {"money": money})
+
+
+@pytest.fixture
+def state(lab: Any) -> ViewState:
+    return ViewState(lab.plan([lab.feature("sum", "money", 10 * MINUTE, MINUTE)]))
+
+
+def rows(lab: Any, state: ViewState, table: pa.Table | None) -> list[tuple[int, tuple[Any, ...]]]:
+    return [] if table is None else lab.table_logs(table, state.plan.features)["a"]
+
+
+def test_nothing_new_gives_nothing(lab: Any, state: ViewState) -> None:
+    assert state.advance(lab.table([]), 5 * MINUTE) is None
+
+
+def test_an_event_twice_counts_once(lab: Any, state: ViewState) -> None:
+    assert rows(lab, state, state.advance(lab.table([event(1, 0), event(1, 0)]), 1)) == [(1, (1.0,))]
+    assert rows(lab, state, state.advance(lab.table([event(1, 0)]), 2)) == []
+
+
+def test_an_event_ahead_of_time_waits(lab: Any, state: ViewState) -> None:
+    assert rows(lab, state, state.advance(lab.table([event(1, 5 * MINUTE)]), 5 * MINUTE)) == []
+    assert rows(lab, state, state.advance(lab.table([]), 5 * MINUTE + 1)) == [(5 * MINUTE + 1, (1.0,))]
+
+
+def test_time_that_goes_back_moves_nothing(lab: Any, state: ViewState) -> None:
+    state.advance(lab.table([event(1, 0)]), 5 * MINUTE)
+    assert rows(lab, state, state.advance(lab.table([]), MINUTE)) == []
+    assert state.frontier == 5 * MINUTE
+
+
+#  time is at 5:00 when an event of 2:00 comes; the rows before it are stored with times up to 5:00
+#
+#      0:00      2:00      4:00      5:00 = the frontier
+#        x---------|---------x---------|
+#                  ^ comes last: the row is given for 5:00, not for 2:00 + 1 us, or the store would refuse it as older
+#
+def test_a_late_events_correction_replaces_the_rows_given_before(lab: Any, state: ViewState) -> None:
+    state.advance(lab.table([event(1, 0), event(2, 4 * MINUTE)]), 5 * MINUTE)
+    assert rows(lab, state, state.advance(lab.table([event(3, 2 * MINUTE)]), 5 * MINUTE)) == [(5 * MINUTE, (3.0,))]
+
+
+def test_a_late_event_of_a_window_that_has_passed_corrects_nothing_that_is_seen(lab: Any, state: ViewState) -> None:
+    state.advance(lab.table([event(1, 0), event(2, 30 * MINUTE)]), 30 * MINUTE + 1)
+    given = rows(lab, state, state.advance(lab.table([event(3, MINUTE)]), 30 * MINUTE + 1))
+    assert [values for _, values in given] == [(1.0,)]
+
+
+def test_events_that_no_window_reaches_are_forgotten(lab: Any, state: ViewState) -> None:
+    for number in range(500):
+        state.advance(lab.table([event(number, number * MINUTE)]), number * MINUTE + 1)
+    assert len(state) < 40
+
+
+def test_many_entities_in_small_batches_are_all_kept(lab: Any, state: ViewState) -> None:
+    everyone = [(f"user {n % 37}", Event(n * 1_000, n, BLANK | {"money": 1.0})) for n in range(370)]
+    for begin in range(0, len(everyone), 7):
+        state.advance(lab.table(everyone[begin : begin + 7]), everyone[min(begin + 6, 369)][1].ts + 1)
+    last = state.advance(lab.table([(user, Event(MINUTE, 1000 + i, BLANK)) for i, (user, _) in enumerate(everyone[:37])]), MINUTE + 1)
+    assert last is None, "an event without a value changes no sum"
+    left = state.advance(lab.table([]), 11 * MINUTE)
+    assert left is not None
+    assert left[state.plan.features[0].name].to_pylist() == [0.0] * 37
