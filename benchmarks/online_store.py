@@ -14,6 +14,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -34,7 +35,7 @@ PEER, PLUGIN = "redis", "stores.redis_online.MillraceRedisOnlineStore"
 
 
 def build_store(folder: Path, connection_string: str, kind: str) -> FeatureStore:
-    """Opens a store in a folder with one of the two online stores."""
+    """Open a store in a folder with one of the two online stores."""
     config = RepoConfig(
         project="bench",
         provider="local",
@@ -66,8 +67,8 @@ def build_table(view: FeatureView, rows: int, when: datetime) -> pa.Table:
     random = np.random.default_rng(rows)
     key = view.entity_columns[0]
     columns: dict[str, Any] = {key.name: keys_of(key.name, np.arange(rows))}
-    for field in view.features:
-        columns[field.name] = random.normal(size=rows) if field.dtype == Float64 else random.integers(0, 500, rows)
+    for feature in view.features:
+        columns[feature.name] = random.normal(size=rows) if feature.dtype == Float64 else random.integers(0, 500, rows)
     columns["event_timestamp"] = pa.array([when] * rows, pa.timestamp("us", tz="UTC"))
     return pa.table(columns)
 
@@ -77,29 +78,45 @@ def keys_of(name: str, numbers: Any) -> list[Any]:
     return [f"C{number:010d}" for number in numbers] if name == "customer_id" else numbers.tolist()
 
 
-def measure(calls: dict[str, list[Callable[[], Any]]]) -> dict[str, list[float]]:
-    """Seconds of each call; the peers take turns, so that a busy moment meets all of them."""
-    seconds: dict[str, list[float]] = {name: [] for name in calls}
+@dataclass(slots=True)
+class Cost:
+    """What the calls of one peer took: seconds, and seconds of CPU in this process and in Redis together."""
+
+    seconds: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+
+
+def measure(address: str, calls: dict[str, list[Callable[[], Any]]]) -> dict[str, Cost]:
+    """Run the calls; the peers take turns, so that a busy moment meets all of them."""
+    client: Any = connect(address)
+    costs = {name: Cost() for name in calls}
     for turn in zip(*calls.values(), strict=True):
-        for name, call in zip(calls, turn, strict=True):
-            started = time.perf_counter()
+        for cost, call in zip(costs.values(), turn, strict=True):
+            cpu, started = cpu_seconds(client), time.perf_counter()
             call()
-            seconds[name].append(time.perf_counter() - started)
-    return seconds
+            cost.seconds.append(time.perf_counter() - started)
+            cost.cpu.append(cpu_seconds(client) - cpu)
+    return costs
 
 
-def report(title: str, count: int, unit: str, seconds: dict[str, list[float]]) -> None:
-    """Prints medians and their ratio to the first peer, and that of the fastest runs: those a busy machine disturbed least."""
-    print(f"\n{title}\n{'':32}{unit + '/s':>14}{'ratio':>9}{'of fastest':>12}")
-    first = next(iter(seconds.values()))
-    for name, taken in seconds.items():
-        middle, fastest = statistics.median(taken), min(taken)
-        ratio, best = statistics.median(first) / middle, min(first) / fastest
-        print(f"{name:32}{count / middle:>14,.0f}{ratio:>8.1f}x{best:>11.1f}x")
+def cpu_seconds(client: Any) -> float:
+    """Return the CPU time this process and Redis have used so far."""
+    redis = client.info("cpu")
+    return time.process_time() + float(redis["used_cpu_user"]) + float(redis["used_cpu_sys"])
 
 
-def measure_writes(stores: dict[str, FeatureStore], address: str, rows: int, runs: int) -> dict[str, list[float]]:
-    """Writes ever newer rows of the same entities with each peer."""
+def report(title: str, count: int, unit: str, costs: dict[str, Cost]) -> None:
+    """Print medians and their ratio to the first peer; on a busy machine look at the ratio of CPU time as well."""
+    print(f"\n{title}\n{'':32}{unit + '/s':>14}{'ratio':>9}{'CPU ratio':>11}")
+    first = next(iter(costs.values()))
+    for name, cost in costs.items():
+        seconds, cpu = statistics.median(cost.seconds), statistics.median(cost.cpu)
+        ratio, less = statistics.median(first.seconds) / seconds, statistics.median(first.cpu) / cpu
+        print(f"{name:32}{count / seconds:>14,.0f}{ratio:>8.1f}x{less:>10.1f}x")
+
+
+def measure_writes(stores: dict[str, FeatureStore], address: str, rows: int, runs: int) -> dict[str, Cost]:
+    """Write ever newer rows of the same entities with each peer."""
     views = {kind: store.get_feature_view("customer") for kind, store in stores.items()}
     writer = OnlineWriter(connect(address), layout_of(views[PLUGIN], stores[PLUGIN].config))
     join_keys = {"customer_id": ValueType.STRING}
@@ -116,13 +133,13 @@ def measure_writes(stores: dict[str, FeatureStore], address: str, rows: int, run
             data = _convert_arrow_to_proto(table, view, join_keys)
             online = store._get_provider().online_store
             calls[name].append(partial(online.online_write_batch, store.config, view, data, None))
-    return measure(calls)
+    return measure(address, calls)
 
 
-def measure_reads(stores: dict[str, FeatureStore], address: str, rows: int, batches: int) -> dict[str, list[float]]:
-    """Reads batches of 64 requests with each peer."""
+def measure_reads(stores: dict[str, FeatureStore], address: str, rows: int, batches: int) -> dict[str, Cost]:
+    """Read batches of 64 requests with each peer."""
     views = [stores[PLUGIN].get_feature_view(name) for name in ("customer", "terminal")]
-    references = [f"{view.name}:{field.name}" for view in views for field in view.features]
+    references = [f"{view.name}:{feature.name}" for view in views for feature in view.features]
     reader = OnlineReader(connect(address), [layout_of(view, stores[PLUGIN].config) for view in views])
     random = np.random.default_rng(7)
     as_of = int(START.timestamp() * 1e6)
@@ -133,11 +150,11 @@ def measure_reads(stores: dict[str, FeatureStore], address: str, rows: int, batc
         for name, kind in zip(calls, (PEER, PLUGIN), strict=False):
             calls[name].append(partial(stores[kind].get_online_features, references, asked))
         calls["columnar reader"].append(partial(reader.read, asked, as_of))
-    return measure(calls)
+    return measure(address, calls)
 
 
 def main() -> None:
-    """Runs both measurements and prints their tables."""
+    """Run both measurements and prints their tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.online_store", description=__doc__)
     parser.add_argument("--rows", type=int, default=20_000, help="entities per view (default 20,000)")
     parser.add_argument("--runs", type=int, default=5, help="writes per peer (default 5)")

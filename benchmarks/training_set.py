@@ -34,7 +34,7 @@ PEERS = {"Feast DuckDB": "duckdb", "Feast Dask (file)": "dask"}
 
 
 def build_store(folder: Path, kind: str) -> FeatureStore:
-    """Opens a store with one of the offline stores; all see the same file."""
+    """Open a store with one of the offline stores; all see the same file."""
     config = RepoConfig(
         project="bench",
         provider="local",
@@ -53,7 +53,7 @@ def build_store(folder: Path, kind: str) -> FeatureStore:
 
 
 def build_log(folder: Path, rows: int, entities: int) -> None:
-    """Writes the feature log, in no particular order, one row per entity and time."""
+    """Write the feature log, in no particular order, one row per entity and time."""
     random = np.random.default_rng(1)
     columns: dict[str, Any] = {"user": random.integers(0, entities, rows)}
     columns["event_timestamp"] = times(
@@ -87,7 +87,7 @@ def measure(store: FeatureStore, labels: pd.DataFrame, runs: int) -> tuple[float
 
 
 def check(ours: pd.DataFrame, theirs: pd.DataFrame, name: str) -> None:
-    """Stops if a peer finds other features for the labels it kept (Feast's Dask store drops some rows)."""
+    """Stop if a peer finds other features for the labels it kept (Feast's Dask store drops some rows)."""
     keys = ["user", "event_timestamp"]
     both = theirs.dropna(subset=FEATURES).merge(ours, on=keys, suffixes=("", "_ours"))
     same = np.allclose(both["f0"], both["f0_ours"])
@@ -96,7 +96,7 @@ def check(ours: pd.DataFrame, theirs: pd.DataFrame, name: str) -> None:
 
 
 def main() -> None:
-    """Measures the ASOF store at several sizes and the peers at one, and prints a table."""
+    """Measure the ASOF store at several sizes and the peers at one, and prints a table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training_set", description=__doc__)
     parser.add_argument("--labels", type=int, default=400_000)
     parser.add_argument("--rows", type=int, default=400_000, help="feature rows")

@@ -51,7 +51,7 @@ def _end_within(seconds: float, service: Service) -> None:
     """End the process though Ray waits for a part of itself that is gone; the kernel then ends Ray's other parts."""
 
     def end() -> None:
-        service.end_haproxy()
+        service.end_leftovers()
         os._exit(1)
 
     watchdog = threading.Timer(seconds, end)

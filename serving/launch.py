@@ -48,19 +48,21 @@ class Service:
             if self.is_deployed:
                 serve.delete(NAME)  # lets requests under way finish
             ray.shutdown()
-        self.end_haproxy()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self.end_leftovers()
 
-    def end_haproxy(self) -> None:
-        """End this service's HAProxy if it is still there: it outlives a Ray that ended before its time. Linux only."""
-        mine = str(self._folder).encode()
+    def end_leftovers(self) -> None:
+        """Kill what a Ray that ended before its time has left, and remove its folder; finds processes on Linux only.
+
+        Actors and HAProxy can outlive it. Each carries this service's private folder in its environment.
+        """
+        mine = os.fsencode(self._folder)
         for process in Path("/proc").glob("[0-9]*"):
             try:
-                program, *arguments = (process / "cmdline").read_bytes().split(b"\0")
-                if program.endswith(b"/haproxy") and any(mine in argument for argument in arguments):
-                    os.kill(int(process.name), signal.SIGTERM)
-            except (OSError, ValueError):  # it ended meanwhile
+                if mine in (process / "environ").read_bytes() and int(process.name) != os.getpid():
+                    os.kill(int(process.name), signal.SIGKILL)
+            except OSError:  # it ended meanwhile, or is another user's
                 continue
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def launch(workspace: Workspace, port: int | None = None, config: ServingConfig | None = None) -> Service:

@@ -63,7 +63,7 @@ class ArrowRetrievalJob(RetrievalJob):
         return self._run().to_pandas()
 
     def persist(self, storage: SavedDatasetStorage, allow_overwrite: bool = False, timeout: int | None = None) -> None:
-        """Writes the result, on-demand features included, to a Parquet file or a folder of one.
+        """Write the result, on-demand features included, to a Parquet file or a folder of one.
 
         Raises:
             ValueError: The storage is not a file.
@@ -82,7 +82,7 @@ class ArrowRetrievalJob(RetrievalJob):
 
 
 def local_path(uri: str, repo_path: Any) -> Path:
-    """Returns the local path of a file source; a relative one starts at the feature repo, as everywhere in Feast.
+    """Return the local path of a file source; a relative one starts at the feature repo, as everywhere in Feast.
 
     Raises:
         ValueError: The path is remote.

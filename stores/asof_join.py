@@ -45,7 +45,7 @@ class LogColumns:
 
 
 def asof_join(connection: duckdb.DuckDBPyConnection, labels: pa.Table, columns: LogColumns) -> pa.Table:
-    """Joins one view's features to labels.
+    """Join one view's features to labels.
 
     Only the log's partitions, columns and entities that can matter are read.
 
@@ -77,7 +77,7 @@ def asof_join(connection: duckdb.DuckDBPyConnection, labels: pa.Table, columns: 
 
 
 def _rows(columns: LogColumns, source: LogSource, oldest: int | None, newest: int) -> str:
-    """Selects the rows that some label can match, as k0.., __time, f0..; one per entity and time."""
+    """Select the rows that some label can match, as k0.., __time, f0..; one per entity and time."""
     keys = [f"k{i}" for i in range(len(columns.join_keys))]
     selected = [f"{quote(stored)} AS {key}" for key, (stored, _) in zip(keys, columns.join_keys, strict=True)]
     selected.append(f"{source.micros(columns.timestamp)} AS {TIME}")

@@ -57,7 +57,7 @@ class AsofOfflineStore(OfflineStore):
         full_feature_names: bool = False,
         **kwargs: Any,
     ) -> ArrowRetrievalJob:
-        """Joins features to the rows of entity_df as they were at its event timestamps.
+        """Join features to the rows of entity_df as they were at its event timestamps.
 
         The result has every row of entity_df, in its order, with its own columns; the event timestamp comes back in
         UTC, microseconds. A row holds for labels with `event_timestamp >= label - ttl` (rule 9); without one the
@@ -99,7 +99,7 @@ class AsofOfflineStore(OfflineStore):
         start_date: datetime,
         end_date: datetime,
     ) -> ArrowRetrievalJob:
-        """Reads each entity's newest row between two times, both included; what `feast materialize` writes online."""
+        """Read each entity's newest row between two times, both included; what `feast materialize` writes online."""
         query = log_query(
             config, data_source, join_key_columns, feature_name_columns, timestamp_field, created_timestamp_column
         )
@@ -118,7 +118,7 @@ class AsofOfflineStore(OfflineStore):
         start_date: datetime | None = None,
         end_date: datetime | None = None,
     ) -> ArrowRetrievalJob:
-        """Reads all rows between two times, both included; None leaves an end open."""
+        """Read all rows between two times, both included; None leaves an end open."""
         query = log_query(
             config, data_source, join_key_columns, feature_name_columns, timestamp_field, created_timestamp_column
         )
@@ -128,7 +128,7 @@ class AsofOfflineStore(OfflineStore):
     def offline_write_batch(
         config: RepoConfig, feature_view: FeatureView, table: pa.Table, progress: Callable[[int], Any] | None
     ) -> None:
-        """Appends rows to a view's feature log, in the partition of each row's day.
+        """Append rows to a view's feature log, in the partition of each row's day.
 
         Raises:
             FeatureLogError: The table lacks a column of the view.
@@ -149,7 +149,7 @@ class AsofOfflineStore(OfflineStore):
             progress(table.num_rows)
 
     def validate_data_source(self, config: RepoConfig, data_source: DataSource) -> None:
-        """Accepts a log that is not written yet: a repo is applied before its first backfill."""
+        """Accept a log that is not written yet: a repo is applied before its first backfill."""
         log = log_of(config, data_source, data_source.name)
         try:
             columns = log.schema().names
@@ -161,7 +161,7 @@ class AsofOfflineStore(OfflineStore):
     def get_table_column_names_and_types_from_data_source(
         self, config: RepoConfig, data_source: DataSource
     ) -> Iterable[tuple[str, str]]:
-        """Returns the log's columns with their Arrow types; the partition column is not one of them.
+        """Return the log's columns with their Arrow types; the partition column is not one of them.
 
         Raises:
             FeatureLogMissingError: There is no log yet.

@@ -12,6 +12,7 @@ from itertools import chain, pairwise
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from stores.varint import encode_varints
 
@@ -37,14 +38,14 @@ class Block:
         return sum(data.shape[1] for data, _ in self.parts)
 
     def lengths(self) -> npt.NDArray[np.int64]:
-        """Returns the strings' lengths, shape (n,)."""
+        """Return the strings' lengths, shape (n,)."""
         lengths = np.zeros(self.rows, dtype=np.int64)
         for data, mask in self.parts:
             lengths += data.shape[1] if mask is None else mask.sum(axis=1)
         return lengths
 
     def joined(self) -> tuple[bytes, npt.NDArray[np.int64]]:
-        """Returns all strings, one after the other, and the n + 1 bounds between them."""
+        """Return all strings, one after the other, and the n + 1 bounds between them."""
         bounds = np.zeros(self.rows + 1, dtype=np.int64)
         np.cumsum(self.lengths(), out=bounds[1:])
         data = np.empty((self.rows, self.width), dtype=np.uint8)
@@ -59,12 +60,12 @@ class Block:
         return data[mask].tobytes(), bounds
 
     def strings(self) -> list[bytes]:
-        """Returns the strings."""
+        """Return the strings."""
         data, bounds = self.joined()
         return [data[start:end] for start, end in pairwise(bounds.tolist())]
 
     def without(self, rows: npt.NDArray[np.bool_]) -> Block:
-        """Returns the block with the strings of some rows (bool, shape (n,)) made empty."""
+        """Return the block with the strings of some rows (bool, shape (n,)) made empty."""
         kept = ~rows[:, None]
         return Block(
             self.rows,
@@ -75,13 +76,13 @@ class Block:
 
 
 def block_of(strings: Sequence[bytes]) -> Block:
-    """Makes a block of byte strings."""
+    """Make a block of byte strings."""
     data = np.frombuffer(b"".join(strings), dtype=np.uint8)
     return ragged(data, np.fromiter(map(len, strings), np.int64, len(strings)))
 
 
 def ragged(data: npt.NDArray[np.uint8], lengths: npt.NDArray[np.int64]) -> Block:
-    """Makes a block of strings that lie one after the other in a buffer."""
+    """Make a block of strings that lie one after the other in a buffer."""
     width = int(lengths.max(initial=0))
     if width * len(lengths) == len(data):
         return fixed(data.reshape(len(lengths), width))
@@ -90,18 +91,27 @@ def ragged(data: npt.NDArray[np.uint8], lengths: npt.NDArray[np.int64]) -> Block
     return Block(len(lengths), ((data[places], columns < lengths[:, None]),))
 
 
+def text_block(array: pa.Array) -> Block:
+    """Make a block of a string or binary array without nulls."""
+    array = array.cast(pa.binary())
+    _, offsets, content = array.buffers()
+    bounds = np.frombuffer(offsets, dtype=np.int32)[array.offset : array.offset + len(array) + 1].astype(np.int64)
+    data = np.frombuffer(content or b"", dtype=np.uint8)
+    return ragged(data[bounds[0] : bounds[-1]], bounds[1:] - bounds[:-1]) if len(array) else repeated(b"", 0)
+
+
 def fixed(data: npt.NDArray[np.uint8]) -> Block:
-    """Makes a block of strings of equal length, the rows of a matrix."""
+    """Make a block of strings of equal length, the rows of a matrix."""
     return Block(len(data), ((data, None),))
 
 
 def repeated(content: bytes, rows: int) -> Block:
-    """Makes a block of the same string in every row."""
+    """Make a block of the same string in every row."""
     return fixed(np.broadcast_to(np.frombuffer(content, dtype=np.uint8), (rows, len(content))))
 
 
 def varint_block(values: npt.NDArray[np.int64]) -> Block:
-    """Makes a block of varints, the two's complement of int64 numbers."""
+    """Make a block of varints, the two's complement of int64 numbers."""
     digits, lengths = encode_varints(values)
     if digits.shape[1] == 1:
         return fixed(digits)
@@ -109,5 +119,5 @@ def varint_block(values: npt.NDArray[np.int64]) -> Block:
 
 
 def beside(*blocks: Block) -> Block:
-    """Joins blocks row by row."""
+    """Join blocks row by row."""
     return Block(blocks[0].rows, tuple(chain.from_iterable(block.parts for block in blocks)))

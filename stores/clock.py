@@ -11,12 +11,12 @@ from stores.connection import Client
 
 
 def clock_key(project: str) -> str:
-    """Returns the Redis key of a project's clock: int64 microseconds UTC as decimal text."""
+    """Return the Redis key of a project's clock: int64 microseconds UTC as decimal text."""
     return f"millrace:{project}:clock"
 
 
 def publish_clock(client: Client, project: str, micros: int) -> None:
-    """Sets the clock; the stream pipeline calls this after the rows up to then are stored.
+    """Set the clock; the stream pipeline calls this after the rows up to then are stored.
 
     Args:
         client: Redis.
@@ -27,5 +27,5 @@ def publish_clock(client: Client, project: str, micros: int) -> None:
 
 
 def parse_clock(reply: Any) -> int | None:
-    """Returns the clock from a GET's reply, microseconds UTC; None if no stream has set it yet."""
+    """Return the clock from a GET's reply, microseconds UTC; None if no stream has set it yet."""
     return None if reply is None else int(reply)

@@ -22,7 +22,7 @@ class OnlineStoreUnavailable(ConnectionError):  # noqa: N818  (read by people, i
 
 
 def unavailable(address: str, reason: object) -> OnlineStoreUnavailable:
-    """Returns the error for a Redis that does not answer."""
+    """Return the error for a Redis that does not answer."""
     return OnlineStoreUnavailable(
         f"Redis at {address} does not answer ({reason}); start one with 'make redis' "
         "or set online_store.connection_string in feature_store.yaml"
@@ -32,7 +32,7 @@ def unavailable(address: str, reason: object) -> OnlineStoreUnavailable:
 def connect(
     connection_string: str, redis_type: str = "redis", *, sentinel_master: str = "mymaster", check: bool = True
 ) -> Client:
-    """Connects to Redis.
+    """Connect to Redis.
 
     Args:
         connection_string: Feast's form: `host:port[,host:port...][,parameter=value...]`, such as
@@ -69,7 +69,7 @@ def connect(
 
 
 def address_of(client: Client) -> str:
-    """Returns `host:port` of a client, for messages; every node of a cluster."""
+    """Return `host:port` of a client, for messages; every node of a cluster."""
     if isinstance(client, RedisCluster):
         return ",".join(sorted(client.nodes_manager.nodes_cache))
     settings = client.connection_pool.connection_kwargs

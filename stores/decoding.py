@@ -25,7 +25,7 @@ class StoredTypeMismatchError(TypeError):
 
 
 def decode_column(cells: Sequence[Cell], value_type: str, where: str = "column") -> pa.Array:
-    """Decodes cells to an Arrow array of the value type's Arrow type; None and b"" are null.
+    """Decode cells to an Arrow array of the value type's Arrow type; None and b"" are null.
 
     Raises:
         UnsupportedValueTypeError: The value type is not stored in bulk.
@@ -46,7 +46,7 @@ def decode_column(cells: Sequence[Cell], value_type: str, where: str = "column")
 def decode_numbers(
     cells: Sequence[Cell], stored: StoredType, where: str = "column"
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
-    """Decodes the cells of a number, BOOL or UNIX_TIMESTAMP type.
+    """Decode the cells of a number, BOOL or UNIX_TIMESTAMP type.
 
     Returns:
         The values, shape (n,): float64 or float32 with NaN where missing; int64 with 0 where missing (bool for BOOL,
@@ -66,7 +66,7 @@ def decode_numbers(
 
 
 def decode_objects(cells: Sequence[Cell], stored: StoredType, where: str = "column") -> list[Any]:
-    """Decodes the cells of a text or list type to Python objects, None where missing.
+    """Decode the cells of a text or list type to Python objects, None where missing.
 
     Text is `str` or `bytes`; a list is a Python list, of whole seconds for UNIX_TIMESTAMP_LIST.
 
@@ -137,7 +137,7 @@ def _decode_list(content: bytes, stored: StoredType) -> list[Any]:
 
 
 def _length(data: bytes, position: int) -> tuple[int, int]:
-    """Reads the varint length at a position; returns where its content starts, and the length."""
+    """Read the varint length at a position; returns where its content starts, and the length."""
     length = shift = 0
     while True:
         byte = data[position]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stores.blocks import Block, beside, block_of, fixed, ragged, repeated, varint_block
+from stores.blocks import Block, beside, block_of, fixed, repeated, text_block, varint_block
 from stores.value_types import StoredType, stored_type
 from stores.varint import varint
 
@@ -22,12 +22,12 @@ _FIELD_1 = b"\x0a"
 
 
 def encode_column(column: pa.Array | pa.ChunkedArray, value_type: str, where: str = "column") -> list[bytes]:
-    """Encodes a column, one cell per row: the strings of `encode_block`."""
+    """Encode a column, one cell per row: the strings of `encode_block`."""
     return encode_block(column, value_type, where).strings()
 
 
 def encode_block(column: pa.Array | pa.ChunkedArray, value_type: str, where: str = "column") -> Block:
-    """Encodes a column, one cell per row.
+    """Encode a column, one cell per row.
 
     Null is the empty cell, and so is NaN in a DOUBLE or FLOAT column: Feast stores no NaN. Inside a list, a null
     number is NaN in DOUBLE and FLOAT lists and 0 in the others, a null text is empty, as from Feast's Arrow path.
@@ -73,9 +73,8 @@ def _cast(column: pa.Array | pa.ChunkedArray, stored: StoredType, where: str) ->
 def _encode_scalars(array: pa.Array, stored: StoredType) -> Block:
     tag = repeated(stored.tag, len(array))
     if stored.group == "text":
-        lengths = pc.binary_length(array).fill_null(0).cast(pa.int64()).to_numpy(zero_copy_only=False)
-        content = np.frombuffer(b"".join(array.cast(pa.binary()).drop_null().to_pylist()), dtype=np.uint8)
-        return beside(tag, varint_block(lengths), ragged(content, lengths))
+        texts = text_block(array.fill_null(b"" if array.type == pa.binary() else ""))
+        return beside(tag, varint_block(texts.lengths()), texts)
     if stored.group == "fixed":
         values = array.fill_null(0).to_numpy(zero_copy_only=False)
         raw = np.ascontiguousarray(values).view(np.uint8).reshape(len(values), stored.width)
@@ -98,7 +97,7 @@ def _encode_lists(array: pa.Array, stored: StoredType) -> Block:
 
 
 def _elements(flat: pa.Array, stored: StoredType) -> tuple[bytes, npt.NDArray[np.int64]]:
-    """Encodes the elements of all lists, one after the other; returns the bytes and the n + 1 bounds."""
+    """Encode the elements of all lists, one after the other; returns the bytes and the n + 1 bounds."""
     if stored.group == "text":
         texts = flat.cast(pa.binary()).fill_null(b"").to_pylist()
         return block_of([_prefix(_FIELD_1, len(text)) + text for text in texts]).joined()

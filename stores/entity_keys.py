@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
+from stores.blocks import Block, beside, block_of, fixed, repeated, text_block
 from stores.layout import LayoutError
 
 # Feast's ValueType numbers and, for numbers, their struct format.
@@ -51,7 +53,7 @@ class EntityKeyEncoder:
         self._tail = project.encode()
 
     def encode(self, columns: Mapping[str, Values]) -> list[bytes | None]:
-        """Encodes one key per row; None for a row in which a join key's value is null (None or NaN).
+        """Encode one key per row; None for a row in which a join key's value is null (None or NaN).
 
         Raises:
             EntityKeyError: A join key has no column, the columns differ in length, or a value does not fit its type.
@@ -69,6 +71,26 @@ class EntityKeyEncoder:
             raise EntityKeyError(f"join keys have different numbers of rows: {lengths}; give one value per row.")
         rows = zip(*parts, strict=True)
         return [None if None in row else head + b"".join(row) + tail for row in rows]
+
+    def encode_block(self, columns: Mapping[str, pa.Array]) -> Block:
+        """Encode one key per row from Arrow arrays without nulls, text for text keys and integers for the others.
+
+        Raises:
+            EntityKeyError: A value does not fit its type.
+        """
+        parts = [_value_block(name, value_type, columns[name]) for name, value_type in self._join_keys]
+        rows = parts[0].rows
+        return beside(repeated(self._head, rows), *parts, repeated(self._tail, rows))
+
+
+def _value_block(name: str, value_type: str, column: pa.Array) -> Block:
+    number, code = _TYPES[value_type]
+    if not code:
+        texts = text_block(column)
+        lengths = texts.lengths().astype("<u4").view(np.uint8).reshape(texts.rows, 4)
+        return beside(repeated(struct.pack("<I", number), texts.rows), fixed(lengths), texts)
+    strings = _encode_integers(name, number, code, column.to_numpy())
+    return block_of([value for value in strings if value is not None])
 
 
 def _encode_values(name: str, value_type: str, values: Values) -> list[bytes | None]:
@@ -108,7 +130,7 @@ def _encode_integers(name: str, number: int, code: str, values: Values) -> list[
 
 
 def _encode_mixed_integers(name: str, number: int, code: str, values: list[Any]) -> list[bytes | None]:
-    """Encodes numbers among which some are null, or that came as floats or datetimes."""
+    """Encode numbers among which some are null, or that came as floats or datetimes."""
     missing = [value is None or value != value for value in values]
     whole: list[int] = []
     for value, null in zip(values, missing, strict=True):

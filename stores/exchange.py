@@ -20,7 +20,7 @@ _ASKING = b"*1\r\n$6\r\nASKING\r\n"
 
 
 def exchange(client: Client, keys: Sequence[bytes], packed: Sequence[bytes]) -> list[Any]:
-    """Sends commands and returns their replies, in order.
+    """Send commands and returns their replies, in order.
 
     A command may be sent twice when a connection breaks, so it must be safe to repeat. A node of a cluster that has
     moved is looked up again.
@@ -50,7 +50,7 @@ def exchange(client: Client, keys: Sequence[bytes], packed: Sequence[bytes]) -> 
 
 
 def pack_hmget(keys: Sequence[bytes], fields: Sequence[bytes]) -> list[bytes]:
-    """Packs one HMGET of the same fields for each key."""
+    """Pack one HMGET of the same fields for each key."""
     head = b"*%d\r\n$5\r\nHMGET\r\n" % (2 + len(fields))
     tail = b"".join([b"\r\n$%d\r\n%b" % (len(field), field) for field in fields]) + b"\r\n"
     heads = {length: head + b"$%d\r\n" % length for length in set(map(len, keys))}
@@ -60,7 +60,7 @@ def pack_hmget(keys: Sequence[bytes], fields: Sequence[bytes]) -> list[bytes]:
 def _attempt(
     client: Client, keys: Sequence[bytes], packed: Sequence[bytes], pending: Sequence[int], replies: list[Any]
 ) -> tuple[list[int], Exception | None]:
-    """Sends the pending commands once; returns those to send again, and why."""
+    """Send the pending commands once; returns those to send again, and why."""
     again: list[int] = []
     reason: Exception | None = None
     try:
@@ -115,7 +115,7 @@ def _by_node(client: Client, keys: Sequence[bytes], pending: Sequence[int]) -> l
 
 
 def _joined(packed: Sequence[bytes], indices: Sequence[int]) -> Sequence[bytes]:
-    """Joins small commands, so that many go out in one packet; leaves large ones as they are."""
+    """Join small commands, so that many go out in one packet; leaves large ones as they are."""
     chosen = packed if len(indices) == len(packed) else [packed[index] for index in indices]
     return chosen if len(chosen[0]) > 4096 else [b"".join(chosen)]
 
@@ -128,7 +128,7 @@ def _read(connection: Any) -> Any:
 
 
 def _ask(client: Client, moved: AskError, packed: bytes) -> Any:
-    """Sends one command to the node that a key is just moving to."""
+    """Send one command to the node that a key is just moving to."""
     cluster: Any = client
     node = cluster.get_node(host=moved.host, port=moved.port)
     if node is None:

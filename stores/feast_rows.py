@@ -25,7 +25,7 @@ FeastRow = tuple["EntityKey", "dict[str, Value]", datetime, datetime | None]
 
 
 def encode_feast_rows(layout: ViewLayout, keys: Sequence[bytes], data: Sequence[FeastRow]) -> list[EncodedRows]:
-    """Encodes the newest row of each key; the last one at equal times.
+    """Encode the newest row of each key; the last one at equal times.
 
     Args:
         layout: The view.

@@ -41,7 +41,7 @@ class FeatureLog:
     path: Path
 
     def files(self, oldest: date | None = None, newest: date | None = None) -> list[Path]:
-        """Returns the files that can hold rows of these days, both included; at least one, to know the columns from.
+        """Return the files that can hold rows of these days, both included; at least one, to know the columns from.
 
         Raises:
             FeatureLogMissingError: The log does not exist or holds no file.
@@ -57,7 +57,7 @@ class FeatureLog:
         return wanted or found[:1]
 
     def schema(self) -> pa.Schema:
-        """Returns the columns of the log, without the partition column.
+        """Return the columns of the log, without the partition column.
 
         Raises:
             FeatureLogMissingError: The log does not exist or holds no file.
@@ -65,7 +65,7 @@ class FeatureLog:
         return pq.read_schema(self.files()[-1])
 
     def append(self, table: pa.Table, timestamp_field: str) -> int:
-        """Adds rows: a new file in each day's partition, or, to a log of one file, by rewriting it.
+        """Add rows: a new file in each day's partition, or, to a log of one file, by rewriting it.
 
         Readers see a file whole or not at all.
 

@@ -23,7 +23,7 @@ Row = tuple[bytes | None, ...] | list[bytes | None]
 
 
 def row_statuses(stamps: Sequence[bytes | None], ttl_us: int, as_of_us: int | None) -> list[int]:
-    """Returns PRESENT, NOT_FOUND or OUTSIDE_MAX_AGE for each row (rule 9: a row holds while `time >= as_of - ttl`).
+    """Return PRESENT, NOT_FOUND or OUTSIDE_MAX_AGE for each row (rule 9: a row holds while `time >= as_of - ttl`).
 
     Args:
         stamps: Serialized event times, None where there is no row.
@@ -46,7 +46,7 @@ def append_names(
     full_feature_names: bool,
     with_version: bool,
 ) -> None:
-    """Appends a view's feature names to a response's metadata, and its version if asked, as Feast does."""
+    """Append a view's feature names to a response's metadata, and its version if asked, as Feast does."""
     projection: Any = table.projection
     prefix = f"{projection.name_to_use()}__" if full_feature_names else ""
     response.metadata.feature_names.val.extend([prefix + feature for feature in features])
@@ -59,7 +59,7 @@ def append_names(
 def append_vectors(
     response: GetOnlineFeaturesResponse, rows: Sequence[Row], statuses: Sequence[int], positions: Sequence[int]
 ) -> None:
-    """Appends one `FeatureVector` per feature to a response.
+    """Append one `FeatureVector` per feature to a response.
 
     Args:
         response: Gets the vectors; names and metadata are the caller's.

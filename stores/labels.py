@@ -44,7 +44,7 @@ class Labels:
         return self._bound(np.max)
 
     def keyed_by(self, join_keys: Sequence[str]) -> pa.Table:
-        """Returns join keys, `__row` and `__time` (int64 microseconds UTC), as `asof_join` wants them."""
+        """Return join keys, `__row` and `__time` (int64 microseconds UTC), as `asof_join` wants them."""
         columns = {name: self.table.column(name) for name in dict.fromkeys(join_keys)}
         times = self.table.column(self.timestamp).cast(pa.int64())
         return pa.table({**columns, ROW: pa.array(np.arange(self.table.num_rows)), TIME: times})
@@ -55,7 +55,7 @@ class Labels:
 
 
 def read_labels(entity_df: Any, join_keys: Sequence[str]) -> Labels:
-    """Reads a data frame of labels; event timestamps without a zone are UTC, nanoseconds are cut to microseconds.
+    """Read a data frame of labels; event timestamps without a zone are UTC, nanoseconds are cut to microseconds.
 
     Args:
         entity_df: A pandas DataFrame with the join keys and `event_timestamp`, or a single datetime column.

@@ -51,12 +51,12 @@ class ViewLayout:
         return f"_ts:{self.name}".encode()
 
     def feature_field(self, feature: str) -> bytes:
-        """Returns the hash field that holds a feature: murmur3, 32 bits, little endian."""
+        """Return the hash field that holds a feature: murmur3, 32 bits, little endian."""
         return struct.pack("<I", mmh3.hash(f"{self.name}:{feature}", signed=False))
 
 
 def layout_of(feature_view: FeatureView, config: RepoConfig) -> ViewLayout:
-    """Returns the layout of a feature view of any kind (plain, batch or stream).
+    """Return the layout of a feature view of any kind (plain, batch or stream).
 
     The registry lists a stream view's join keys among its features, and these in any order: join keys are left out, and
     nothing may depend on the order.

@@ -44,7 +44,7 @@ class LogQuery:
 def all_rows(
     connection: duckdb.DuckDBPyConnection, query: LogQuery, start: datetime | None, end: datetime | None
 ) -> pa.Table:
-    """Reads all rows between two times, both included; None leaves an end open. In no particular order.
+    """Read all rows between two times, both included; None leaves an end open. In no particular order.
 
     Times come back as timestamp[us, UTC], whatever the files hold.
 
@@ -59,7 +59,7 @@ def all_rows(
 def latest_rows(
     connection: duckdb.DuckDBPyConnection, query: LogQuery, start: datetime | None, end: datetime | None
 ) -> pa.Table:
-    """Reads each entity's newest row between two times, both included; one row per entity.
+    """Read each entity's newest row between two times, both included; one row per entity.
 
     The newest time per entity is found first, on two narrow columns, so that memory grows with entities, not rows.
     Times come back as timestamp[us, UTC].

@@ -29,7 +29,7 @@ class LogSource:
     types: dict[str, str]
 
     def micros(self, column: str, table: str = "") -> str:
-        """Returns SQL for a time column as BIGINT microseconds UTC; without a zone it is taken as UTC.
+        """Return SQL for a time column as BIGINT microseconds UTC; without a zone it is taken as UTC.
 
         Nanoseconds are cut. DuckDB's own cast rounds them, and a row would hold up to half a microsecond early.
         """
@@ -41,7 +41,7 @@ class LogSource:
 
 @contextmanager
 def open_duckdb(threads: int | None = None, memory_limit: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Opens an in-memory DuckDB in UTC that spills to a temporary folder.
+    """Open an in-memory DuckDB in UTC that spills to a temporary folder.
 
     Args:
         threads: None takes all cores.
@@ -69,7 +69,7 @@ def read_log(
     oldest_us: int | None,
     newest_us: int | None,
 ) -> LogSource:
-    """Returns the source of a log's rows between two times.
+    """Return the source of a log's rows between two times.
 
     Args:
         connection: From `open_duckdb`.
@@ -100,12 +100,12 @@ def read_log(
 
 
 def micros_of(when: datetime) -> int:
-    """Returns a time as microseconds since the epoch, UTC; without a zone it is taken as UTC."""
+    """Return a time as microseconds since the epoch, UTC; without a zone it is taken as UTC."""
     return ((when if when.tzinfo else when.replace(tzinfo=UTC)) - _EPOCH) // timedelta(microseconds=1)
 
 
 def quote(name: str) -> str:
-    """Quotes a column name for SQL."""
+    """Quote a column name for SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 

@@ -1,9 +1,11 @@
 -- Writes rows of one feature view, each only if Redis holds none that is newer.
 -- KEYS:  one entity key per row.
--- ARGV:  1  number of hash fields of a row (w), the event time included
---        2  seconds until a key expires, 0 for never
---        3  .. w+2  the fields' names, the event time's first
---        then w cells for each row, in the same order; the event time is a protobuf Timestamp
+-- ARGV:  1  seconds until a key expires, 0 for never
+--        2  the hash field that holds the event time
+--        then for each row
+--           its event time, a protobuf Timestamp
+--           its other hash fields: name, cell, name, cell, ..., MessagePack strings one after the other. One argument
+--           for all of them, because every argument costs the server more than the few bytes around a string.
 -- Returns how many rows were refused because the stored row is newer. An equal time is written: it is a correction.
 
 local call, byte = redis.call, string.byte
@@ -40,13 +42,10 @@ local function parse(stamp)
   return seconds, nanos
 end
 
-local width, expire, stale = tonumber(ARGV[1]), tonumber(ARGV[2]), 0
-local time_field, cell = ARGV[3], width + 2
-local command = {'HSET', ''}
-for i = 1, width do command[2 * i + 1] = ARGV[i + 2] end
+local expire, time_field, stale = tonumber(ARGV[1]), ARGV[2], 0
 
 for row = 1, #KEYS do
-  local key, new = KEYS[row], ARGV[cell + 1]
+  local key, new = KEYS[row], ARGV[2 * row + 1]
   local old, newer = call('HGET', key, time_field), false
   if old and old ~= new then
     local old_seconds, old_nanos = parse(old)
@@ -56,11 +55,8 @@ for row = 1, #KEYS do
   if newer then
     stale = stale + 1
   else
-    command[2] = key
-    for i = 1, width do command[2 * i + 2] = ARGV[cell + i] end
-    call(unpack(command))
+    call('HSET', key, time_field, new, cmsgpack.unpack(ARGV[2 * row + 2]))
     if expire > 0 then call('EXPIRE', key, expire) end
   end
-  cell = cell + width
 end
 return stale

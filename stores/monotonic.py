@@ -18,9 +18,10 @@ import hiredis
 from redis.cluster import RedisCluster
 from redis.exceptions import NoScriptError, ResponseError
 
-from stores.blocks import Block, beside
+from stores.blocks import Block, beside, repeated
 from stores.connection import Client
 from stores.exchange import exchange
+from stores.msgpack import packed_block, packed_string
 from stores.resp import bulk, bulk_block
 
 # One call holds Redis for about a millisecond, the longest a reader waits behind it.
@@ -58,36 +59,35 @@ class PackedRows:
 
 
 def write_rows(client: Client, rows: EncodedRows, key_ttl_seconds: int = 0) -> int:
-    """Writes rows: `pack_rows`, then `send_rows`."""
+    """Write rows: `pack_rows`, then `send_rows`."""
     return send_rows(client, pack_rows(client, rows, key_ttl_seconds))
 
 
 def pack_rows(client: Client, rows: EncodedRows, key_ttl_seconds: int = 0) -> PackedRows:
-    """Packs rows into script calls.
+    """Pack rows into script calls.
 
     Args:
         client: Redis; its kind decides which rows share a call.
         rows: The rows; at least one.
         key_ttl_seconds: Seconds until the whole key expires, counted anew by each write; 0 for never.
     """
-    width = len(rows.fields)
-    packed: list[tuple[bytes, bytes]] = []
-    if isinstance(client, RedisCluster):
-        cells = list(zip(*rows.columns, strict=True))
-        for group in _same_slot(client, rows.keys):
-            flat = list(chain.from_iterable(cells[row] for row in group))
-            packed.append(_pack([rows.keys[row] for row in group], rows.fields, flat, key_ttl_seconds))
-    else:
-        flat = list(chain.from_iterable(zip(*rows.columns, strict=True)))
-        for start in range(0, len(rows.keys), ROWS_PER_CALL):
-            keys = rows.keys[start : start + ROWS_PER_CALL]
-            own = flat[start * width : (start + len(keys)) * width]
-            packed.append(_pack(keys, rows.fields, own, key_ttl_seconds))
-    return PackedRows([key for key, _ in packed], [call for _, call in packed])
+    names = [packed_string(field) for field in rows.fields[1:]]
+    values = [
+        b"".join(chain.from_iterable((name, packed_string(cell)) for name, cell in zip(names, cells, strict=True)))
+        for cells in (zip(*rows.columns[1:], strict=True) if names else [()] * len(rows.keys))
+    ]
+    keys, calls = [], []
+    for group in _groups(client, rows.keys):
+        own = [rows.keys[row] for row in group]
+        cells = chain.from_iterable((rows.columns[0][row], values[row]) for row in group)
+        arguments: tuple[Any, ...] = ("EVALSHA", _SHA, len(own), *own, key_ttl_seconds, rows.fields[0], *cells)
+        keys.append(own[0])
+        calls.append(hiredis.pack_command(arguments))
+    return PackedRows(keys, calls)
 
 
 def pack_blocks(keys: Block, fields: Sequence[bytes], columns: Sequence[Block], key_ttl_seconds: int = 0) -> PackedRows:
-    """Packs rows like `pack_rows`, for a single node and without one Python object per cell.
+    """Pack rows like `pack_rows`, for a single node and without one Python object per cell.
 
     Args:
         keys: Redis keys, each at most once.
@@ -96,15 +96,19 @@ def pack_blocks(keys: Block, fields: Sequence[bytes], columns: Sequence[Block], 
         key_ttl_seconds: As for `pack_rows`.
     """
     names, name_bounds = bulk_block(keys).joined()
-    cells, cell_bounds = beside(*map(bulk_block, columns)).joined()
-    constants = b"".join(map(bulk, [b"%d" % len(fields), b"%d" % key_ttl_seconds, *fields]))
+    pairs = [
+        beside(repeated(packed_string(f), keys.rows), packed_block(c))
+        for f, c in zip(fields[1:], columns[1:], strict=True)
+    ]
+    values = beside(*pairs) if pairs else repeated(b"", keys.rows)
+    cells, cell_bounds = beside(bulk_block(columns[0]), bulk_block(values)).joined()
+    constants = bulk(b"%d" % key_ttl_seconds) + bulk(fields[0])
     first, calls = [], []
     key_bytes, key_bounds = keys.joined()
     for start in range(0, keys.rows, ROWS_PER_CALL):
         stop = min(start + ROWS_PER_CALL, keys.rows)
         count = stop - start
-        arguments = 5 + count + len(fields) * (1 + count)
-        head = b"*%d\r\n%b%b%b" % (arguments, bulk(b"EVALSHA"), bulk(_SHA.encode()), bulk(b"%d" % count))
+        head = b"*%d\r\n%b%b%b" % (5 + 3 * count, bulk(b"EVALSHA"), bulk(_SHA.encode()), bulk(b"%d" % count))
         own_names = names[name_bounds[start] : name_bounds[stop]]
         calls.append(b"".join([head, own_names, constants, cells[cell_bounds[start] : cell_bounds[stop]]]))
         first.append(key_bytes[key_bounds[start] : key_bounds[start + 1]])
@@ -112,7 +116,7 @@ def pack_blocks(keys: Block, fields: Sequence[bytes], columns: Sequence[Block], 
 
 
 def send_rows(client: Client, rows: PackedRows) -> int:
-    """Writes rows, each only if Redis holds none newer; an equal event time is written, as a correction.
+    """Write rows, each only if Redis holds none newer; an equal event time is written, as a correction.
 
     Args:
         client: Redis, not a read-only replica.
@@ -138,18 +142,15 @@ def send_rows(client: Client, rows: PackedRows) -> int:
     return sum(replies)
 
 
-def _pack(
-    keys: Sequence[bytes], fields: Sequence[bytes], cells: list[bytes], key_ttl_seconds: int
-) -> tuple[bytes, bytes]:
-    arguments: tuple[Any, ...] = ("EVALSHA", _SHA, len(keys), *keys, len(fields), key_ttl_seconds, *fields, *cells)
-    return keys[0], hiredis.pack_command(arguments)
-
-
-def _same_slot(cluster: RedisCluster, keys: Sequence[bytes]) -> Iterator[list[int]]:
+def _groups(client: Client, keys: Sequence[bytes]) -> Iterator[Sequence[int]]:
+    """Divide rows among calls: any rows on a single node, those of one hash slot in a cluster."""
     slots: dict[int, list[int]] = defaultdict(list)
-    keyslot: Any = cluster.keyslot
-    for row, key in enumerate(keys):
-        slots[keyslot(key)].append(row)
-    for group in slots.values():
-        for start in range(0, len(group), ROWS_PER_CALL):
-            yield group[start : start + ROWS_PER_CALL]
+    if isinstance(client, RedisCluster):
+        keyslot: Any = client.keyslot
+        for row, key in enumerate(keys):
+            slots[keyslot(key)].append(row)
+    else:
+        slots[0] = list(range(len(keys)))
+    for rows in slots.values():
+        for start in range(0, len(rows), ROWS_PER_CALL):
+            yield rows[start : start + ROWS_PER_CALL]

@@ -49,7 +49,7 @@ class OnlineReader:
     def read(
         self, join_values: Mapping[str, Values], as_of_us: int | npt.NDArray[np.int64] | None = None
     ) -> OnlineRows:
-        """Reads the newest rows of all views for n requests.
+        """Read the newest rows of all views for n requests.
 
         One HMGET per distinct entity key, all in one round trip. A null join key (None, NaN) is an entity never seen.
 

@@ -19,7 +19,7 @@ from stores.layout import ViewLayout
 from stores.monotonic import EncodedRows, PackedRows, pack_blocks, pack_rows, send_rows
 from stores.timestamps import timestamp_block
 
-_ROWS_AT_ONCE = 2048  # bounds the memory of encoded cells
+_ROWS_AT_ONCE = 4096  # bounds the memory of encoded cells
 _WIDEST_CELL = 1024  # one long text would widen the cells of all rows
 
 
@@ -59,7 +59,7 @@ class OnlineWriter:
         self._fields = [layout.timestamp_field, *map(layout.feature_field, layout.feature_names)]
 
     def write(self, table: pa.Table, timestamp_column: str) -> WriteResult:
-        """Writes the newest row of each key, unless Redis holds a newer one; at equal times the last one wins.
+        """Write the newest row of each key, unless Redis holds a newer one; at equal times the last one wins.
 
         Args:
             table: Join keys, features and the event time; other columns are ignored. Null features are stored as
@@ -91,7 +91,7 @@ class OnlineWriter:
         return WriteResult(table.num_rows - stale, stale, given - table.num_rows)
 
     def _write_parts(self, table: pa.Table, micros: npt.NDArray[np.int64], keys: list[bytes] | None) -> int:
-        """Writes a table part by part, encoding each while Redis is at work on the one before."""
+        """Write a table part by part, encoding each while Redis is at work on the one before."""
         if table.num_rows <= _ROWS_AT_ONCE:
             return send_rows(self._client, self._pack(table, micros, keys, 0)) if table.num_rows else 0
         stale = 0
@@ -108,20 +108,24 @@ class OnlineWriter:
         blocks = [timestamp_block(micros[start:stop])]
         for name, value_type in self._layout.features:
             blocks.append(encode_block(part.column(name), value_type, f"{self._layout.name}.{name}"))
-        own = keys[start:stop] if keys is not None else self._encode_keys(part, start)
         if isinstance(self._client, RedisCluster) or max(block.width for block in blocks) > _WIDEST_CELL:
+            own = keys[start:stop] if keys is not None else self._encode_keys(part, start)
             rows = EncodedRows(own, self._fields, [block.strings() for block in blocks])
             return pack_rows(self._client, rows, self._key_ttl_seconds)
-        return pack_blocks(block_of(own), self._fields, blocks, self._key_ttl_seconds)
+        if keys is not None:
+            key_block = block_of(keys[start:stop])
+        else:
+            key_block = self._keys.encode_block({n: _whole(part.column(n)) for n, _ in self._layout.join_keys})
+        return pack_blocks(key_block, self._fields, blocks, self._key_ttl_seconds)
 
     def _all_differ(self, table: pa.Table) -> bool:
-        """Whether no two rows can have the same key, found out without encoding them."""
+        """Whether no two rows have the same key, as far as can be told without encoding the keys."""
         name, value_type = self._layout.join_keys[0]
         column = table.column(name)
-        exact = pa.types.is_integer(column.type) or (pa.types.is_string(column.type) and value_type == "STRING")
-        return (
-            len(self._layout.join_keys) == 1 and exact and pc.count_distinct(column, mode="all").as_py() == len(column)
-        )
+        exact = pa.types.is_string(column.type) if value_type == "STRING" else pa.types.is_integer(column.type)
+        if len(self._layout.join_keys) > 1 or not exact or column.null_count:
+            return False
+        return pc.count_distinct(column).as_py() == len(column)
 
     def _encode_keys(self, table: pa.Table, start: int) -> list[bytes]:
         columns = {name: _values(table.column(name)) for name, _ in self._layout.join_keys}
@@ -138,7 +142,7 @@ class OnlineWriter:
 
 
 def event_times(column: pa.ChunkedArray, where: str) -> npt.NDArray[np.int64]:
-    """Returns a timestamp column as int64 microseconds UTC, shape (n,); a time without a zone is taken as UTC.
+    """Return a timestamp column as int64 microseconds UTC, shape (n,); a time without a zone is taken as UTC.
 
     Raises:
         FeatureRowsError: It is not a timestamp, or has nulls.
@@ -153,7 +157,7 @@ def event_times(column: pa.ChunkedArray, where: str) -> npt.NDArray[np.int64]:
 
 
 def newest_rows(keys: list[bytes], micros: npt.NDArray[np.int64]) -> npt.NDArray[np.int64] | None:
-    """Returns the position of each key's newest row, ascending, the last at equal times; None if all keys differ."""
+    """Return the position of each key's newest row, ascending, the last at equal times; None if all keys differ."""
     if len(set(keys)) == len(keys):
         return None
     order = np.argsort(micros, kind="stable").tolist()
@@ -165,3 +169,7 @@ def _values(column: pa.ChunkedArray) -> Values:
     if column.null_count or not pa.types.is_integer(column.type):
         return column.to_pylist()
     return column.to_numpy()
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)

@@ -61,7 +61,7 @@ class MillraceRedisOnlineStore(RedisOnlineStore):
     def online_write_batch(
         self, config: RepoConfig, table: FeatureView, data: Sequence[FeastRow], progress: Progress | None
     ) -> None:
-        """Writes rows of a view, each only if no newer one is stored; an equal event time is written.
+        """Write rows of a view, each only if no newer one is stored; an equal event time is written.
 
         Raises:
             OnlineStoreUnavailable: Redis does not answer.
@@ -76,11 +76,11 @@ class MillraceRedisOnlineStore(RedisOnlineStore):
     async def online_write_batch_async(
         self, config: RepoConfig, table: FeatureView, data: Sequence[FeastRow], progress: Progress | None
     ) -> None:
-        """Writes like `online_write_batch`, in a thread."""
+        """Write like `online_write_batch`, in a thread."""
         await asyncio.to_thread(self.online_write_batch, config, table, data, progress)
 
     def write_table(self, config: RepoConfig, table: FeatureView, rows: pa.Table) -> WriteResult:
-        """Writes an Arrow table of a view's rows in bulk: join keys, features by name, the source's timestamp field.
+        """Write an Arrow table of a view's rows in bulk: join keys, features by name, the source's timestamp field.
 
         Raises:
             FeatureRowsError: A column is absent, or a key or event time is null.
@@ -98,7 +98,7 @@ class MillraceRedisOnlineStore(RedisOnlineStore):
         entity_keys: list[EntityKey],
         requested_features: list[str] | None = None,
     ) -> list[ReadRow]:
-        """Reads the rows of entity keys; (None, None) for a row that is not there or is outside its ttl."""
+        """Read the rows of entity keys; (None, None) for a row that is not there or is outside its ttl."""
         layout = layout_of(table, config)
         names = requested_features or list(layout.feature_names)
         keys = self._generate_redis_keys_for_entities(config, entity_keys)
@@ -114,7 +114,7 @@ class MillraceRedisOnlineStore(RedisOnlineStore):
         entity_keys: list[EntityKey],
         requested_features: list[str] | None = None,
     ) -> list[ReadRow]:
-        """Reads like `online_read`, in a thread."""
+        """Read like `online_read`, in a thread."""
         return await asyncio.to_thread(self.online_read, config, table, entity_keys, requested_features)
 
     def _read_features_per_fv(
@@ -127,7 +127,7 @@ class MillraceRedisOnlineStore(RedisOnlineStore):
         full_feature_names: bool,
         include_feature_view_version_metadata: bool,
     ) -> None:
-        """Reads all views behind `get_online_features` in one round trip and appends them to the response."""
+        """Read all views behind `get_online_features` in one round trip and appends them to the response."""
         reads: list[tuple[FeatureView, list[str], ViewLayout, list[int], int]] = []
         keys: list[bytes] = []
         packed: list[bytes] = []
@@ -154,13 +154,13 @@ class MillraceRedisOnlineStore(RedisOnlineStore):
             append_vectors(online_features_response, rows, statuses, positions)
 
     async def _read_features_per_fv_async(self, *arguments: Any, **named: Any) -> None:
-        """Reads like `_read_features_per_fv`, in a thread."""
+        """Read like `_read_features_per_fv`, in a thread."""
         await asyncio.to_thread(self._read_features_per_fv, *arguments, **named)
 
     def _read(
         self, config: RepoConfig, keys: list[bytes], packed: list[bytes], layouts: Sequence[ViewLayout]
     ) -> tuple[list[Row], int | None]:
-        """Sends the reads, with the stream's clock if a ttl needs it; returns the rows and the time ttl counts from."""
+        """Send the reads, with the stream's clock if a ttl needs it; returns the rows and the time ttl counts from."""
         options = config.online_store
         timed = any(layout.ttl_us for layout in layouts)
         if timed and options.clock == "stream":

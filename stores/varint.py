@@ -17,7 +17,7 @@ UInt64 = npt.NDArray[np.uint64]
 
 
 def varint(value: int) -> bytes:
-    """Encodes one number, 0 <= value < 2**64.
+    """Encode one number, 0 <= value < 2**64.
 
     >>> varint(300).hex()
     'ac02'
@@ -31,7 +31,7 @@ def varint(value: int) -> bytes:
 
 
 def encode_varints(values: Int64) -> tuple[Bytes2d, Int64]:
-    """Encodes int64 numbers, negative ones as their two's complement.
+    """Encode int64 numbers, negative ones as their two's complement.
 
     Returns:
         A uint8 matrix of shape (n, longest varint), and the number of bytes that count in each row.
@@ -51,7 +51,7 @@ def encode_varints(values: Int64) -> tuple[Bytes2d, Int64]:
 
 
 def decode_varints(data: npt.NDArray[np.uint8]) -> tuple[Int64, Int64]:
-    """Decodes a buffer that holds nothing but varints, one after the other.
+    """Decode a buffer that holds nothing but varints, one after the other.
 
     Returns:
         The numbers as int64 (two's complement), and for each the position after its last byte.

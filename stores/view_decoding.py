@@ -25,7 +25,7 @@ Columns = list[Sequence[Cell]]
 def decode_views(
     views: Sequence[tuple[ViewLayout, Columns]], as_of_us: int | npt.NDArray[np.int64] | None
 ) -> OnlineRows:
-    """Decodes the cells of views.
+    """Decode the cells of views.
 
     Args:
         views: Layouts with their cells, all with the same number of rows.
@@ -71,7 +71,7 @@ def _row_status(
 
 
 def _hide(columns: Columns, row_status: npt.NDArray[np.uint8]) -> Columns:
-    """Takes away the cells of rows that do not count."""
+    """Take away the cells of rows that do not count."""
     gone = row_status != Status.PRESENT
     if not gone.any():
         return columns
@@ -96,7 +96,7 @@ def _decode_block(value_type: str, cells: Sequence[Cell], where: str) -> tuple[n
 
 
 def _by_type(layouts: Sequence[ViewLayout]) -> dict[str, list[tuple[int, int]]]:
-    """Finds the features of each type, as (view, feature) positions."""
+    """Find the features of each type, as (view, feature) positions."""
     places: dict[str, list[tuple[int, int]]] = {}
     for view, layout in enumerate(layouts):
         for feature, (_, value_type) in enumerate(layout.features):

@@ -20,7 +20,7 @@ from stores.log_rows import LogQuery
 
 
 def log_of(config: RepoConfig, source: DataSource | None, name: str) -> FeatureLog:
-    """Returns the feature log of a view's batch source.
+    """Return the feature log of a view's batch source.
 
     Raises:
         FeatureLogError: The source is not a FileSource.
@@ -35,7 +35,7 @@ def log_of(config: RepoConfig, source: DataSource | None, name: str) -> FeatureL
 
 
 def log_columns(config: RepoConfig, view: FeatureView, features: list[str], full_feature_names: bool) -> LogColumns:
-    """Returns what to join from a view; the join keys under the names that its projection gives them in entity_df."""
+    """Return what to join from a view; the join keys under the names that its projection gives them in entity_df."""
     source: Any = view.batch_source
     log = log_of(config, source, view.name)
     stored = {name: column for column, name in source.field_mapping.items()}
@@ -63,6 +63,6 @@ def log_query(
     timestamp: str,
     created: str | None,
 ) -> LogQuery:
-    """Returns what to read from a source; Feast names the columns as they are in the files."""
+    """Return what to read from a source; Feast names the columns as they are in the files."""
     keys = tuple(key for key in join_keys if key != DUMMY_ENTITY_ID)
     return LogQuery(log_of(config, source, source.name), keys, tuple(features), timestamp, created or None)

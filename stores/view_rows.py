@@ -50,14 +50,14 @@ class ViewRows:
     status: npt.NDArray[np.uint8]
 
     def numbers(self, feature: str) -> npt.NDArray[np.float64]:
-        """Returns a number, BOOL or UNIX_TIMESTAMP feature as float64 with NaN where missing, shape (n,)."""
+        """Return a number, BOOL or UNIX_TIMESTAMP feature as float64 with NaN where missing, shape (n,)."""
         column = self.columns[feature]
         if column.dtype.kind == "f":
             return column.astype(np.float64, copy=False)
         return np.where(self._present(feature), column, np.nan)
 
     def arrow(self, feature: str) -> pa.Array:
-        """Returns a feature as an Arrow array of its declared type, null where missing."""
+        """Return a feature as an Arrow array of its declared type, null where missing."""
         stored = stored_type(dict(self.features)[feature])
         column, missing = self.columns[feature], ~self._present(feature)
         if column.dtype == object:
@@ -81,5 +81,5 @@ class OnlineRows:
     views: Mapping[str, ViewRows]
 
     def matrix(self, features: Sequence[tuple[str, str]]) -> npt.NDArray[np.float64]:
-        """Returns (view, feature) pairs as a float64 matrix, shape (n, features), NaN where missing."""
+        """Return (view, feature) pairs as a float64 matrix, shape (n, features), NaN where missing."""
         return np.stack([self.views[view].numbers(feature) for view, feature in features], axis=1)

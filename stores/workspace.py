@@ -93,6 +93,9 @@ def open_store(workspace: Workspace) -> "FeatureStore":
     from feast import FeatureStore
 
     silence_feast()
+    # The registry names a batch view's function by its module, so reading it needs the repo's modules.
+    if str(workspace.repo) not in sys.path:
+        sys.path.append(str(workspace.repo))
     return FeatureStore(repo_path=str(workspace.repo), fs_yaml_file=workspace.yaml)
 
 

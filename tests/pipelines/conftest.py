@@ -46,12 +46,18 @@ class Lab:
 
     minute: int = MINUTE
 
-    def feature(self, function: str, column: str | None, size: int, slide: int, delay: int = 0, aligned: bool = False) -> Feature:
+    def feature(
+        self, function: str, column: str | None, size: int, slide: int, delay: int = 0, aligned: bool = False
+    ) -> Feature:
         """One feature; sizes in microseconds."""
         aggregator, gap = parse_function(function)
-        return Feature(f"{function}_{column}_{size}", aggregator, column, Window(size, slide, delay, aligned), gap, function)
+        return Feature(
+            f"{function}_{column}_{size}", aggregator, column, Window(size, slide, delay, aligned), gap, function
+        )
 
-    def events_strategy(self, dyadic: bool = True, most: int = 12, users: str = "abc") -> st.SearchStrategy[list[Keyed]]:
+    def events_strategy(
+        self, dyadic: bool = True, most: int = 12, users: str = "abc"
+    ) -> st.SearchStrategy[list[Keyed]]:
         """Some users' events within 15 minutes: ties, nulls, NaN, hop edges, disorder and repeated ids come by themselves."""
         on_hop = st.integers(0, 30).map(lambda n: n * MINUTE // 2)
         beside = st.tuples(on_hop, st.sampled_from([-1, 1])).map(lambda pair: max(pair[0] + pair[1], 0))
@@ -75,9 +81,7 @@ class Lab:
         entity = np.array([users.index(user) for user, _ in events], np.int64)
         ts = np.array([event.ts for _, event in events], np.int64)
         order = sort_events(entity, ts, np.array([event.id for _, event in events], np.int64))
-        columns = {
-            name: pa.array([events[row][1].values[name] for row in order], kind) for name, kind in ARROW.items()
-        }
+        columns = {name: pa.array([events[row][1].values[name] for row in order], kind) for name, kind in ARROW.items()}
         return Events(entity[order], ts[order], columns), users
 
     def table(self, events: Sequence[Keyed]) -> pa.Table:
@@ -90,7 +94,9 @@ class Lab:
         values = {n: pa.array([event.values.get(n) for _, event in events], kind) for n, kind in ARROW.items()}
         return pa.table(columns | values)
 
-    def plan(self, features: Sequence[Feature], lake: str = "/nowhere", log: str = "/nowhere", **of_table: Any) -> ViewPlan:
+    def plan(
+        self, features: Sequence[Feature], lake: str = "/nowhere", log: str = "/nowhere", **of_table: Any
+    ) -> ViewPlan:
         """The plan of a view over the table above."""
         kind = "batch" if features[0].window.aligned else "stream"
         table = EventTable("events", lake, "at", "id", "events", "user", tuple(COLUMNS.items()), **of_table)

@@ -52,14 +52,18 @@ def test_every_function_is_in_the_suite() -> None:
     assert sorted(PLAINLY) == sorted(PLAIN)
 
 
-def from_reference(lab: Any, plan: ViewPlan, events: list[Keyed], instants: list[int], _: st.DataObject) -> list[dict[str, Any]]:
+def from_reference(
+    lab: Any, plan: ViewPlan, events: list[Keyed], instants: list[int], _: st.DataObject
+) -> list[dict[str, Any]]:
     """Answer from the reference's feature log."""
     users = {user for user, _ in events}
     logs = {user: reference.feature_log(plan.features, lab.of_user(events, user), EVER, NEVER) for user in users}
     return [{user: lab.at(log, t) for user, log in logs.items()} for t in instants]
 
 
-def from_batch(lab: Any, plan: ViewPlan, events: list[Keyed], instants: list[int], data: st.DataObject) -> list[dict[str, Any]]:
+def from_batch(
+    lab: Any, plan: ViewPlan, events: list[Keyed], instants: list[int], data: st.DataObject
+) -> list[dict[str, Any]]:
     """Answer from a feature log that was computed in two spans."""
     cut = data.draw(st.integers(0, 30 * MINUTE))
     logs = backfilled(lab, plan, events, EVER, cut)
@@ -68,7 +72,9 @@ def from_batch(lab: Any, plan: ViewPlan, events: list[Keyed], instants: list[int
     return [{user: lab.at(log, t) for user, log in logs.items()} for t in instants]
 
 
-def from_stream(lab: Any, plan: ViewPlan, events: list[Keyed], instants: list[int], data: st.DataObject) -> list[dict[str, Any]]:
+def from_stream(
+    lab: Any, plan: ViewPlan, events: list[Keyed], instants: list[int], data: st.DataObject
+) -> list[dict[str, Any]]:
     """Answer from a store that is kept fresh: at each instant all events before it have come, some after it too."""
     state, store = ViewState(plan), {}
     waiting = sorted(events, key=lambda keyed: keyed[1].ts)
@@ -88,7 +94,9 @@ def from_stream(lab: Any, plan: ViewPlan, events: list[Keyed], instants: list[in
         waiting = [keyed for keyed in waiting if keyed not in arriving]
         while arriving:
             size = data.draw(st.integers(1, len(arriving)))
-            follow(lab, plan, store, state.advance(lab.table(arriving[:size]), data.draw(st.integers(t - 5 * MINUTE, t))))
+            follow(
+                lab, plan, store, state.advance(lab.table(arriving[:size]), data.draw(st.integers(t - 5 * MINUTE, t)))
+            )
             arriving = arriving[size:]
         follow(lab, plan, store, state.advance(lab.table([]), t))
         if data.draw(st.booleans(), label="restart"):
@@ -117,12 +125,16 @@ ENGINES: dict[str, Answer] = {"reference": from_reference, "stream": from_stream
 @pytest.mark.parametrize(("function", "column"), CASES, ids=[f"{f}-{column or 'events'}" for f, column in CASES])
 @settings(max_examples=15)
 @given(data=st.data())
-def test_value_at_any_instant_is_the_same(lab: Any, engine: str, function: str, column: str | None, data: st.DataObject) -> None:
+def test_value_at_any_instant_is_the_same(
+    lab: Any, engine: str, function: str, column: str | None, data: st.DataObject
+) -> None:
     events = data.draw(lab.events_strategy(most=9, users="ab"))
     for _, event in events:
         event.values["at"] = reference.EPOCH + reference.timedelta(microseconds=event.ts)
     size, slide = data.draw(st.sampled_from([(10, 1), (10, 5), (4, 2), (3, 3)]))
-    feature = lab.feature(function, column, size * MINUTE, slide * MINUTE, data.draw(st.sampled_from([0, 0, 3 * MINUTE, 7])))
+    feature = lab.feature(
+        function, column, size * MINUTE, slide * MINUTE, data.draw(st.sampled_from([0, 0, 3 * MINUTE, 7]))
+    )
     hop = st.integers(0, 60).map(lambda n: n * MINUTE // 2)
     instants = sorted(data.draw(st.lists(st.one_of(hop, st.integers(0, 30 * MINUTE)), min_size=1, max_size=3)))
     plan = lab.plan([feature], lateness=NEVER)
@@ -141,11 +153,15 @@ def test_value_at_any_instant_is_the_same(lab: Any, engine: str, function: str, 
 @pytest.mark.parametrize("function", [name for name, _ in SUITE.values() if not name.startswith("session_")])
 @settings(max_examples=15)
 @given(data=st.data())
-def test_value_of_a_batch_view_at_any_instant_is_the_same(lab: Any, engine: str, function: str, data: st.DataObject) -> None:
+def test_value_of_a_batch_view_at_any_instant_is_the_same(
+    lab: Any, engine: str, function: str, data: st.DataObject
+) -> None:
     column = next(column for name, column in CASES if name == function)
     events = data.draw(lab.events_strategy(most=9, users="ab"))
     size, slide = data.draw(st.sampled_from([(10, 1), (10, 5), (3, 3)]))
-    feature: Feature = lab.feature(function, column, size * MINUTE, slide * MINUTE, data.draw(st.sampled_from([0, 7])), True)
+    feature: Feature = lab.feature(
+        function, column, size * MINUTE, slide * MINUTE, data.draw(st.sampled_from([0, 7])), True
+    )
     instants = data.draw(st.lists(st.integers(0, 60).map(lambda n: n * MINUTE // 2), min_size=1, max_size=3))
     answers = ENGINES[engine](lab, lab.plan([feature]), events, instants, data)
     for t, answer in zip(instants, answers, strict=True):

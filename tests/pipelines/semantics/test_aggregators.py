@@ -75,7 +75,11 @@ def test_cents_agree_to_1e9_of_their_size(function: str, cents: list[float], dat
     aggregator, _ = parse_function(function)
     (got,) = over(aggregator, pa.array(cents), [start], [len(cents)]).to_pylist()
     wanted = aggregator.of(cents[start:])
-    assert got == wanted if wanted is None else math.isclose(got, wanted, rel_tol=1e-9, abs_tol=1e-9 * max(map(abs, cents)))
+    assert (
+        got == wanted
+        if wanted is None
+        else math.isclose(got, wanted, rel_tol=1e-9, abs_tol=1e-9 * max(map(abs, cents)))
+    )
 
 
 @pytest.mark.parametrize("function", ["sum", "mean", "std"])
@@ -145,7 +149,10 @@ def test_names_say_how_each_function_is_written() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("median", "unknown function 'median'; use one of count, count_distinct, sum, .*last_n\\(N\\), session_count\\(GAP\\)"),
+        (
+            "median",
+            "unknown function 'median'; use one of count, count_distinct, sum, .*last_n\\(N\\), session_count\\(GAP\\)",
+        ),
         ("", "unknown function ''"),
         ("Count", "unknown function 'Count'"),
         ("count(3)", "'count\\(3\\)' takes nothing in brackets; write count"),

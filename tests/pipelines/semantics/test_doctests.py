@@ -27,6 +27,9 @@ def test_the_meaning_imports_no_engine_and_no_feast() -> None:
     imports = "; ".join(f"import {name}" for name in MODULES)
     heavy = "{'feast', 'pyspark', 'bytewax', 'ray', 'redis', 'pandas'} & set(sys.modules)"
     said = subprocess.run(
-        [sys.executable, "-c", f"import sys; {imports}; print(sorted({heavy}))"], capture_output=True, text=True, check=True
+        [sys.executable, "-c", f"import sys; {imports}; print(sorted({heavy}))"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert said.stdout.strip() == "[]"

@@ -37,7 +37,14 @@ def test_what_is_written_reads_back(microseconds: int) -> None:
 
 @pytest.mark.parametrize(
     ("microseconds", "text"),
-    [(86_400_000_000, "1d"), (90_000_000_000, "25h"), (5_400_000_000, "90min"), (90_000_000, "90s"), (1_500_000, "1500ms"), (1, "1us")],
+    [
+        (86_400_000_000, "1d"),
+        (90_000_000_000, "25h"),
+        (5_400_000_000, "90min"),
+        (90_000_000, "90s"),
+        (1_500_000, "1500ms"),
+        (1, "1us"),
+    ],
 )
 def test_the_largest_exact_unit_is_written(microseconds: int, text: str) -> None:
     assert format_duration(microseconds) == text

@@ -52,7 +52,9 @@ def test_log_equals_the_reference_exactly(lab: Any, aligned: bool, data: st.Data
     features = features_of(lab, data.draw(delays), aligned, TABLE if aligned else TABLE + SESSIONS)
     some = data.draw(st.sets(st.sampled_from(range(len(features))), min_size=1))
     features = [features[number] for number in sorted(some)]
-    start, stop = data.draw(st.sampled_from([(-(10**9), 10**12), (5 * MINUTE, 12 * MINUTE), (12 * MINUTE, 12 * MINUTE + 1)]))
+    start, stop = data.draw(
+        st.sampled_from([(-(10**9), 10**12), (5 * MINUTE, 12 * MINUTE), (12 * MINUTE, 12 * MINUTE + 1)])
+    )
     events, users = lab.block(drawn)
     got = lab.logs(feature_log(features, events, start, stop), users)
     for user in users:
@@ -98,7 +100,9 @@ def test_newest_row_is_the_last_of_the_log(lab: Any, aligned: bool, data: st.Dat
 
 @many
 @given(data=st.data())
-def test_change_points_hold_every_instant_at_which_a_value_changes(lab: Any, aligned: bool, data: st.DataObject) -> None:
+def test_change_points_hold_every_instant_at_which_a_value_changes(
+    lab: Any, aligned: bool, data: st.DataObject
+) -> None:
     drawn = data.draw(lab.events_strategy(users="a"))
     features = features_of(lab, data.draw(delays), aligned, TABLE if aligned else TABLE + SESSIONS)
     events, _ = lab.block(drawn)

@@ -97,10 +97,18 @@ def test_batch_window_stands_on_hops(ts: int, inside: bool) -> None:
             id="stream, a delay off the hop",
         ),
         pytest.param(
-            Window(10 * MINUTE, 5 * MINUTE, aligned=True), NOON, NOON + 5 * MINUTE, NOON + 15 * MINUTE, id="batch, on the hop"
+            Window(10 * MINUTE, 5 * MINUTE, aligned=True),
+            NOON,
+            NOON + 5 * MINUTE,
+            NOON + 15 * MINUTE,
+            id="batch, on the hop",
         ),
         pytest.param(
-            Window(10 * MINUTE, 5 * MINUTE, aligned=True), NOON - 1, NOON, NOON + 10 * MINUTE, id="batch, one before the hop"
+            Window(10 * MINUTE, 5 * MINUTE, aligned=True),
+            NOON - 1,
+            NOON,
+            NOON + 10 * MINUTE,
+            id="batch, one before the hop",
         ),
         pytest.param(
             Window(10 * MINUTE, 5 * MINUTE, 7 * SECOND, aligned=True),
@@ -178,7 +186,7 @@ def test_default_slide_divides_and_is_at_most_a_sixtieth(size: int) -> None:
 
 
 def test_a_window_too_short_for_a_slide_is_refused() -> None:
-    with pytest.raises(WindowError, match="a window of 30s has no slide of its own: .* or give slide_interval"):
+    with pytest.raises(WindowError, match=r"a window of 30s has no slide of its own: .* or give slide_interval"):
         default_slide(30 * SECOND)
 
 

@@ -31,7 +31,9 @@ def table(lab: Any) -> EventTable:
     return lab.plan([lab.feature("count", None, 60_000_000, 1_000_000)]).table
 
 
-def test_what_is_published_is_read_in_order_and_each_user_from_one_partition(lab: Any, broker: RedisBroker, table: EventTable) -> None:
+def test_what_is_published_is_read_in_order_and_each_user_from_one_partition(
+    lab: Any, broker: RedisBroker, table: EventTable
+) -> None:
     events = lab.table([(f"user {n % 5}", Event(n, n, BLANK)) for n in range(50)])
     assert broker.publish(table, events) == broker.backlog("events") == 50
     read = [broker.read("events", partition, "0", 100) for partition in range(3)]

@@ -68,8 +68,12 @@ def test_no_events_are_no_lines() -> None:
         pytest.param(GOOD + b"\n" + GOOD, "Extra data", id="two events in one"),
         pytest.param(b"{\xff}", "codec can't decode byte", id="not text"),
         pytest.param(b'{"id": ' + b"[" * 100_000, "recursion", id="nested without end"),
-        pytest.param(b'{"id": "x", "at": "2026-03-01T12:00:00Z"}', "id.* changed from number to string", id="text for a number"),
-        pytest.param(b'{"id": 1.5, "at": "2026-03-01T12:00:00Z"}', "to int64, couldn't parse:1.5", id="a fraction for an integer"),
+        pytest.param(
+            b'{"id": "x", "at": "2026-03-01T12:00:00Z"}', "id.* changed from number to string", id="text for a number"
+        ),
+        pytest.param(
+            b'{"id": 1.5, "at": "2026-03-01T12:00:00Z"}', "to int64, couldn't parse:1.5", id="a fraction for an integer"
+        ),
         pytest.param(b'{"id": 1, "at": "yesterday"}', "to timestamp.* couldn't parse:yesterday", id="not a time"),
         pytest.param(b'{"id": 1, "at": 1772366400}', "at.* changed from string to number", id="a number for a time"),
         pytest.param(b'{"id": 1}', "at is missing", id="no time"),
@@ -88,7 +92,13 @@ def test_a_bad_event_is_told_apart_and_its_neighbours_stay(payload: bytes, reaso
 
 @pytest.mark.parametrize(
     "text",
-    ["2026-03-01T12:00:00Z", "2026-03-01T12:00:00.000000Z", "2026-03-01 12:00:00Z", "2026-03-01T14:00:00+02:00", "2026-03-01T12:00:00"],
+    [
+        "2026-03-01T12:00:00Z",
+        "2026-03-01T12:00:00.000000Z",
+        "2026-03-01 12:00:00Z",
+        "2026-03-01T14:00:00+02:00",
+        "2026-03-01T12:00:00",
+    ],
 )
 def test_a_time_may_be_written_in_several_ways_and_without_a_zone_is_utc(text: str) -> None:
     table, rejected, _ = decode_events([f'{{"id": 1, "at": "{text}"}}'.encode()], SCHEMA, NEEDED)

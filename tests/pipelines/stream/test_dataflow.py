@@ -97,7 +97,12 @@ def events() -> list[Keyed]:
     out = []
     for number, ts in enumerate(np.sort(random.integers(0, 20 * MINUTE, 300)).tolist()):
         moved = max(ts - int(random.integers(0, 2 * MINUTE)) * int(random.integers(0, 2)), 0)
-        values = {"money": float(random.integers(0, 64)) / 8, "whole": None, "word": str(random.choice(["a", "b"])), "flag": None}
+        values = {
+            "money": float(random.integers(0, 64)) / 8,
+            "whole": None,
+            "word": str(random.choice(["a", "b"])),
+            "flag": None,
+        }
         out.append((f"user {int(random.integers(0, 11))}", reference.Event(moved, number, values)))
     return out
 
@@ -168,11 +173,15 @@ def test_a_stream_that_starts_from_a_backfill_goes_on_as_if_it_had_always_run(
 def hand_over(lab: Any, plan: ViewPlan, history: Sequence[Keyed], cut: int, state: Path) -> None:
     folder = state / plan.view / "events"
     folder.mkdir(parents=True)
-    pq.write_table(lab.table([keyed for keyed in history if keyed[1].ts >= cut - plan.reach]), folder / "part-0.parquet")
+    pq.write_table(
+        lab.table([keyed for keyed in history if keyed[1].ts >= cut - plan.reach]), folder / "part-0.parquet"
+    )
     (state / plan.view / "cut.json").write_text(json.dumps({"view": plan.view, "cut": cut}))
 
 
-def test_a_missing_handover_is_refused_with_what_to_do(lab: Any, plan: ViewPlan, events: list[Keyed], tmp_path: Path) -> None:
+def test_a_missing_handover_is_refused_with_what_to_do(
+    lab: Any, plan: ViewPlan, events: list[Keyed], tmp_path: Path
+) -> None:
     with pytest.raises(BytewaxRuntimeError) as raised:
         stream(lab, plan, broker_of(lab, plan, events), tmp_path, state=tmp_path / "state")
     assert isinstance(raised.value.__cause__, HandoverError)
@@ -180,9 +189,13 @@ def test_a_missing_handover_is_refused_with_what_to_do(lab: Any, plan: ViewPlan,
     assert re.match(message, str(raised.value.__cause__))
 
 
-def test_late_events_are_logged_with_their_reason_and_land_in_the_lake(lab: Any, plan: ViewPlan, tmp_path: Path) -> None:
+def test_late_events_are_logged_with_their_reason_and_land_in_the_lake(
+    lab: Any, plan: ViewPlan, tmp_path: Path
+) -> None:
     blank = {"money": 1.0, "whole": None, "word": None, "flag": None}
-    sent = [("a", reference.Event(ts, number, blank)) for number, ts in enumerate([10 * MINUTE, 4 * MINUTE, 5 * MINUTE])]
+    sent = [
+        ("a", reference.Event(ts, number, blank)) for number, ts in enumerate([10 * MINUTE, 4 * MINUTE, 5 * MINUTE])
+    ]
     store = stream(lab, plan, broker_of(lab, plan, sent, tick=10 * MINUTE + 1), tmp_path)
     (told,) = [json.loads(line) for line in (tmp_path / "dead" / "events-0.jsonl").read_text().splitlines()]
     assert told["reason"] == "late: more than 5min behind its partition"
@@ -191,9 +204,15 @@ def test_late_events_are_logged_with_their_reason_and_land_in_the_lake(lab: Any,
     assert store.values()["a"][0] == 2.0
 
 
-def test_bad_events_are_logged_and_do_not_stop_the_stream(lab: Any, plan: ViewPlan, events: list[Keyed], tmp_path: Path) -> None:
+def test_bad_events_are_logged_and_do_not_stop_the_stream(
+    lab: Any, plan: ViewPlan, events: list[Keyed], tmp_path: Path
+) -> None:
     broker = broker_of(lab, plan, events)
-    bad = [b"nonsense", b'{"id": 1, "at": "1970-01-01T00:00:00Z"}', b'{"id": "x", "at": "1970-01-01T00:00:00Z", "user": "a"}']
+    bad = [
+        b"nonsense",
+        b'{"id": 1, "at": "1970-01-01T00:00:00Z"}',
+        b'{"id": "x", "at": "1970-01-01T00:00:00Z", "user": "a"}',
+    ]
     for entries in broker.entries:
         entries[3:3] = bad
     broker.tick("events", 21 * MINUTE)
@@ -211,16 +230,23 @@ def test_events_land_in_the_folder_of_their_day(lab: Any, plan: ViewPlan, tmp_pa
     blank = {"money": 1.0, "whole": None, "word": None, "flag": None}
     sent = [("a", reference.Event(ts, ts, blank)) for ts in (0, day - 1, day)]
     stream(lab, plan, broker_of(lab, plan, sent), tmp_path)
-    landed = {path.name: sorted(pq.read_table(path, partitioning=None)["id"].to_pylist()) for path in (tmp_path / "lake").iterdir()}
+    landed = {
+        path.name: sorted(pq.read_table(path, partitioning=None)["id"].to_pylist())
+        for path in (tmp_path / "lake").iterdir()
+    }
     assert landed == {"date=1970-01-01": [0, day - 1], "date=1970-01-02": [day]}
 
 
-def test_a_stream_that_should_not_land_events_lands_none(lab: Any, plan: ViewPlan, events: list[Keyed], tmp_path: Path) -> None:
+def test_a_stream_that_should_not_land_events_lands_none(
+    lab: Any, plan: ViewPlan, events: list[Keyed], tmp_path: Path
+) -> None:
     stream(lab, plan, broker_of(lab, plan, events), tmp_path, land=False)
     assert not (tmp_path / "lake").exists()
 
 
 def test_one_topic_declared_in_two_ways_is_refused(lab: Any, plan: ViewPlan) -> None:
     other = replace(plan, view="other", table=replace(plan.table, lateness=1))
-    with pytest.raises(PlanError, match="other: topic events is declared in two ways; give all its KafkaSources the same schema"):
+    with pytest.raises(
+        PlanError, match="other: topic events is declared in two ways; give all its KafkaSources the same schema"
+    ):
         build_dataflow([plan, other], EndingBroker([]), lambda: Store(lab, plan), dead_letters=Path("dead"))

@@ -72,7 +72,9 @@ def test_many_entities_in_small_batches_are_all_kept(lab: Any, state: ViewState)
     everyone = [(f"user {n % 37}", Event(n * 1_000, n, BLANK | {"money": 1.0})) for n in range(370)]
     for begin in range(0, len(everyone), 7):
         state.advance(lab.table(everyone[begin : begin + 7]), everyone[min(begin + 6, 369)][1].ts + 1)
-    last = state.advance(lab.table([(user, Event(MINUTE, 1000 + i, BLANK)) for i, (user, _) in enumerate(everyone[:37])]), MINUTE + 1)
+    last = state.advance(
+        lab.table([(user, Event(MINUTE, 1000 + i, BLANK)) for i, (user, _) in enumerate(everyone[:37])]), MINUTE + 1
+    )
     assert last is None, "an event without a value changes no sum"
     left = state.advance(lab.table([]), 11 * MINUTE)
     assert left is not None
