@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from commands.plan import read_plans
+from commands.plan import picked_plans
 from commands.table import show_table
 from pipelines.batch.backfill import Filled, hand_over, run_backfill
 from pipelines.batch.lake import DAY, DayError, LakeError, days_of, micros
@@ -44,10 +44,7 @@ def backfill(
 def main() -> None:
     """Fill the days FROM to TO, both inclusive; without them, all days of the lake. VIEWS= picks some views."""
     workspace = Workspace.from_env()
-    plans = read_plans(workspace)
-    wanted = os.environ.get("VIEWS")
-    if wanted:
-        plans = [plan for plan in plans if plan.view in wanted.replace(",", " ").split()]
+    plans = picked_plans(workspace)
     start, stop = days_to_fill(plans, os.environ.get("FROM") or None, os.environ.get("TO") or None)
     spark = open_spark("backfill")
     rows = []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from commands.gates import feature_gate
 from commands.online import table_writer, view_layouts
-from commands.plan import read_plans
+from commands.plan import picked_plans
 from commands.table import show_table
 from pipelines.batch.lake import DAY, LakeError, days_of, micros
 from pipelines.batch.materialize import stage_newest, store_rows
@@ -49,9 +49,9 @@ def materialize(
 
 
 def main() -> None:
-    """Materialize everything before the end of the day UNTIL; without it, all that the feature logs hold."""
+    """Materialize all before the end of the day UNTIL; without it, all that the feature logs hold. VIEWS= picks some."""
     workspace = Workspace.from_env()
-    plans = read_plans(workspace)
+    plans = picked_plans(workspace)
     until = os.environ.get("UNTIL")
     days = sorted(day for plan in plans for day in days_of(plan.log))
     if not days:

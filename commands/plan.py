@@ -1,8 +1,14 @@
 """Prints the plan of every view: what the engines will run. `make plan`."""
 
+import os
+
 from pipelines.plan import ViewPlan
 from pipelines.plan_view import plan_views
 from stores.workspace import Workspace, read_declarations
+
+
+class UnknownViewError(ValueError):
+    """A view that the feature repo does not declare."""
 
 
 def read_plans(workspace: Workspace) -> list[ViewPlan]:
@@ -12,6 +18,21 @@ def read_plans(workspace: Workspace) -> list[ViewPlan]:
         PlanError: A declaration cannot be kept.
     """
     return plan_views(read_declarations(workspace))
+
+
+def picked_plans(workspace: Workspace) -> list[ViewPlan]:
+    """Return the plans of the views that VIEWS names, separated by commas; without it, of all.
+
+    Raises:
+        UnknownViewError: VIEWS names a view that does not exist.
+    """
+    plans = read_plans(workspace)
+    wanted = os.environ.get("VIEWS", "").replace(",", " ").split()
+    unknown = sorted(set(wanted) - {plan.view for plan in plans})
+    if unknown:
+        views = ", ".join(plan.view for plan in plans)
+        raise UnknownViewError(f"VIEWS={', '.join(unknown)}: no such view; there are {views}.")
+    return [plan for plan in plans if not wanted or plan.view in wanted]
 
 
 def main() -> None:

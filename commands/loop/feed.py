@@ -74,9 +74,10 @@ def load_history(file: Path | None, stream_days: int) -> History:
     end = int(at[-1]) - int(at[-1]) % DAY + DAY
     live = end - DAY
     cut = live - stream_days * DAY
-    if cut - int(at[0]) < 28 * DAY:
+    start = int(at[0]) - int(at[0]) % DAY
+    if cut - start < 28 * DAY:
         raise TooShortError(
-            f"the events span {(end - int(at[0])) // DAY} days; give at least {29 + stream_days}: 28 of history,"
+            f"the events span {(end - start) // DAY} days; give at least {29 + stream_days}: 28 of history,"
             f" {stream_days} to stream and one for live traffic."
         )
     return History(events, cut, live, world)

@@ -22,7 +22,6 @@ from commands.loop.streaming import LiveStream, replay, start_stream
 from commands.loop.traffic import Tally, follow, score_then_stream
 from commands.materialize import materialize
 from commands.plan import read_plans
-from commands.train import train_service
 from pipelines.batch.backfill import run_backfill
 from pipelines.batch.lake import DAY
 from pipelines.batch.session import open_spark
@@ -147,6 +146,7 @@ def _verify_parity(
 
 
 def _train(workspace: Workspace) -> str:
+    from commands.train import train_service
     from training.table import format_table
 
     given = os.environ.get("TRAIN"), os.environ.get("TEST")

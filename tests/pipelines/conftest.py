@@ -21,7 +21,7 @@ from pipelines.semantics.windows import Window
 
 # The same examples in every run, and no clock in their judgement.
 settings.register_profile(
-    "millrace", max_examples=40, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "millrace", max_examples=25, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("millrace")
 

@@ -33,7 +33,7 @@ SESSIONS = [
     ("session_last(10min)", "word", 10, 1),
 ]
 delays = st.sampled_from([0, 0, 3 * MINUTE, 90_000_000, 7])
-many = settings(max_examples=100)
+many = settings(max_examples=60)
 
 
 def features_of(lab: Any, delay: int, aligned: bool, table: list[Any]) -> list[Feature]:

@@ -68,6 +68,30 @@ def test_events_that_no_window_reaches_are_forgotten(lab: Any, state: ViewState)
     assert len(state) < 40
 
 
+@pytest.mark.parametrize("ts", [5 * MINUTE - 1, 5 * MINUTE, 5 * MINUTE + 1])
+@pytest.mark.parametrize("steps", ["one step", "stopping just before", "many steps"])
+def test_an_event_leaves_at_its_instant_however_time_moves(lab: Any, ts: int, steps: str) -> None:
+    feature = lab.feature("sum", "money", 10 * MINUTE, 5 * MINUTE)
+    leaves, state = feature.window.leaves(ts), ViewState(lab.plan([feature]))
+    state.advance(lab.table([event(1, ts)]), ts + 1)
+    before = {"one step": [], "stopping just before": [leaves - 1], "many steps": range(ts + 2, leaves, MINUTE)}[steps]
+    assert [state.advance(lab.table([]), t) for t in before] == [None] * len(before)
+    assert rows(lab, state, state.advance(lab.table([]), leaves)) == [(leaves, (0.0,))]
+
+
+@pytest.mark.parametrize("delay", [0, 3 * MINUTE])
+@pytest.mark.parametrize("stop_before", [False, True])
+def test_a_session_ends_by_itself_when_only_time_moves(lab: Any, delay: int, stop_before: bool) -> None:
+    state = ViewState(lab.plan([lab.feature("session_count(2min)", None, 10 * MINUTE, MINUTE, delay)]))
+    end = MINUTE + delay + 2 * MINUTE
+    assert rows(lab, state, state.advance(lab.table([event(1, MINUTE)]), MINUTE + delay + 1)) == [
+        (MINUTE + delay + 1, (1,))
+    ]
+    if stop_before:
+        assert state.advance(lab.table([]), end - 1) is None
+    assert rows(lab, state, state.advance(lab.table([]), end)) == [(end, (0,))]
+
+
 def test_many_entities_in_small_batches_are_all_kept(lab: Any, state: ViewState) -> None:
     everyone = [(f"user {n % 37}", Event(n * 1_000, n, BLANK | {"money": 1.0})) for n in range(370)]
     for begin in range(0, len(everyone), 7):

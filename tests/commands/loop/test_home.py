@@ -1,0 +1,49 @@
+"""The home of a run."""
+
+from pathlib import Path
+
+import pytest
+import redis
+
+from commands.loop.home import HomeError, open_home
+from stores.workspace import Workspace
+
+REPO = Path(__file__).parents[3] / "feature_repo"
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("REPO", "MILLRACE_DATA", "MILLRACE_YAML", "MILLRACE_BROKER"):
+        monkeypatch.setenv(name, "restored after the test")
+
+
+def test_a_second_run_steps_around_the_first(tmp_path: Path) -> None:
+    with open_home(REPO, tmp_path / "data") as (first, one), open_home(REPO, tmp_path / "data") as (second, two):
+        assert (first.data.name, second.data.name) == ("data", "data-2")
+        assert one.port != two.port
+        redis.Redis(port=one.port).set("mine", 1)
+        assert redis.Redis(port=two.port).get("mine") is None
+
+
+def test_a_run_empties_what_the_last_one_made(tmp_path: Path) -> None:
+    with open_home(REPO, tmp_path / "data") as (workspace, _):
+        (workspace.data / "log").mkdir()
+    with open_home(REPO, tmp_path / "data") as (workspace, _):
+        assert not (workspace.data / "log").exists()
+
+
+def test_a_folder_that_no_run_made_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "data" / "lake").mkdir(parents=True)
+    with (
+        pytest.raises(HomeError, match="holds lake, not made by `make run`; set MILLRACE_DATA"),
+        open_home(REPO, tmp_path / "data"),
+    ):
+        pass
+    assert (tmp_path / "data" / "lake").is_dir()
+
+
+def test_other_commands_find_the_configuration_of_the_run(tmp_path: Path) -> None:
+    with open_home(REPO, tmp_path / "data") as (workspace, server):
+        found = Workspace.from_env({"REPO": str(REPO), "MILLRACE_DATA": str(tmp_path / "data")})
+        assert found == workspace
+        assert server.connection_string in found.yaml.read_text()
