@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from commands.plan import picked_plans
 from commands.table import show_table
 from pipelines.batch.backfill import Filled, hand_over, run_backfill
-from pipelines.batch.lake import DAY, DayError, LakeError, days_of, micros
+from pipelines.batch.lake import DAY, DayError, LakeError, day_of, days_of, micros, newest_event
 from pipelines.batch.session import open_spark
 from pipelines.plan import ViewPlan
 from stores.workspace import Workspace
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 def days_to_fill(plans: Sequence[ViewPlan], first: str | None, last: str | None) -> tuple[int, int]:
     """Return the span to fill, microseconds, the end open: the days asked for, else all days of the lake.
+
+    It ends at the newest event, where that is before the end of the last day: what is to come nobody knows, and rows of
+    the future would keep the stream's own out of Redis.
 
     Raises:
         LakeError: The lake is empty.
@@ -30,7 +33,8 @@ def days_to_fill(plans: Sequence[ViewPlan], first: str | None, last: str | None)
     start, stop = micros(first or days[0]), micros(last or days[-1]) + DAY
     if start >= stop:
         raise DayError(f"FROM={first} is after TO={last}; give the first day first.")
-    return start, stop
+    newest = max(newest_event(plan.table, day_of(stop - DAY)) for plan in plans)
+    return start, min(stop, newest + 1) if newest >= start else stop
 
 
 def backfill(

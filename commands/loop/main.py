@@ -125,7 +125,7 @@ def _refresh(spark: "SparkSession", workspace: Workspace, store: "FeatureStore",
     batch = [plan for plan in plans if plan.kind == "batch"]
     for _ in run_backfill(spark, batch, t, t + 1):
         pass
-    materialize(spark, workspace, store, batch, t + 1)
+    materialize(spark, workspace, store, batch, t)
 
 
 def _verify_parity(

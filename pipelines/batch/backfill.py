@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.batch.compute import log_task
-from pipelines.batch.lake import read_events
-from pipelines.batch.log_files import DayFile, drop_staging, open_staging, replace_days
+from pipelines.batch.lake import DAY, day_of, read_events
+from pipelines.batch.log_files import DayFile, drop_staging, has_day, open_staging, replace_days
 from pipelines.plan import ViewPlan
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ def run_backfill(spark: "SparkSession", plans: Sequence[ViewPlan], start: int, s
     """Compute the feature log of each view for `start <= event_timestamp < stop`, and yield what was done, one by one.
 
     Both are microseconds; `start` is a midnight UTC. The days asked for are replaced as a whole, other days are not
-    touched; doing it again gives the same. Only the days that can matter are read.
+    touched; doing it again gives the same. Only the days that can matter are read. A batch view's row of the very instant
+    `stop` is written as well, unless its day has been filled before: it is what must be online from then on.
 
     Raises:
         LakeError: The lake has no such events.
@@ -50,7 +51,8 @@ def run_backfill(spark: "SparkSession", plans: Sequence[ViewPlan], start: int, s
         began = time.monotonic()
         events = _needed(spark, plan, start - plan.reach, stop)
         count = events.count()
-        rows = _fill(events, plan, start, stop, tasks=-(-count // EVENTS_A_TASK))
+        last = stop + 1 if plan.kind == "batch" and (stop % DAY or not has_day(plan.log, day_of(stop))) else stop
+        rows = _fill(events, plan, start, last, tasks=-(-count // EVENTS_A_TASK))
         yield Filled(plan.view, count, rows, time.monotonic() - began)
 
 

@@ -48,6 +48,18 @@ def days_of(folder: str) -> list[str]:
     return sorted(path.name.partition("=")[2] for path in Path(folder).glob("date=*"))
 
 
+def newest_event(table: EventTable, day: str) -> int:
+    """Return the time of the newest event of a day, microseconds; -1 where the day has none."""
+    import pyarrow.compute as pc
+    import pyarrow.dataset as ds
+
+    files = [str(file) for file in (Path(table.lake) / f"date={day}").glob("[!._]*.parquet")]
+    if not files:
+        return -1
+    newest = pc.max(ds.dataset(files).to_table(columns=[table.timestamp])[table.timestamp]).as_py()
+    return -1 if newest is None else (newest - EPOCH) // timedelta(microseconds=1)
+
+
 def day_of(t: int) -> str:
     """Return the UTC day of a time in microseconds, as `YYYY-MM-DD`."""
     return (EPOCH + timedelta(microseconds=t)).strftime("%Y-%m-%d")

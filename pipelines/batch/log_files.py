@@ -52,6 +52,12 @@ def write_days(rows: pa.Table, staging: str) -> Iterator[DayFile]:
         yield DayFile(date, name, int(stop - start))
 
 
+def has_day(log: str, date: str) -> bool:
+    """Say whether a log has rows of a day."""
+    system, folder = fs.FileSystem.from_uri(_address(log))
+    return bool(system.get_file_info(f"{folder}/date={date}").type != fs.FileType.NotFound)
+
+
 def open_staging(log: str) -> str:
     """Make a staging folder for one job inside a log, hidden from its readers, and return its address."""
     address = f"{_address(log)}/.staging-{uuid.uuid4().hex}"
