@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from commands.online import stream_writer, view_layouts
 from commands.plan import read_plans
 from pipelines.stream.broker import open_broker
+from pipelines.stream.handover import read_cut
 from stores.workspace import Workspace, open_store
 
 if TYPE_CHECKING:
@@ -20,11 +21,14 @@ def stream_dataflow(workspace: Workspace, broker_url: str, *, cold: bool, wall_c
     """Build the dataflow of a workspace's stream views.
 
     Raises:
-        HandoverError: When it runs: there is no handover and `cold` is not set.
+        HandoverError: There is no handover and `cold` is not set.
     """
     from pipelines.stream.dataflow import build_dataflow
 
     plans = [plan for plan in read_plans(workspace) if plan.kind == "stream"]
+    if not cold:
+        for plan in plans:
+            read_cut(workspace.state, plan)
     store = open_store(workspace)
     return build_dataflow(
         plans,

@@ -6,7 +6,7 @@ where those ideas meet.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -25,6 +25,8 @@ DTYPES: Final[dict[str, npt.DTypeLike]] = {
 }
 """The numpy type of a kind; every other kind (string, bytes, lists) is a Python list."""
 
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
 FLOATS: Final = ("float64", "float32")
 
 
@@ -34,8 +36,8 @@ class Column:
 
     Attributes:
         kind: int64, int32, float64, float32, bool, timestamp, string, bytes, or a list of one (`float64[]`).
-        values: Shape (n,): a numpy array of `DTYPES[kind]`, a timestamp being whole seconds since 1970 (UTC), as Feast
-            keeps it; a Python list for the other kinds. A missing float is NaN; what else stands in a missing place is
+        values: Shape (n,): a numpy array of `DTYPES[kind]`, a timestamp being microseconds since 1970 (UTC); a
+            Python list for the other kinds. A missing float is NaN; what else stands in a missing place is
             not defined.
         valid: Shape (n,), bool: which values are there.
     """
@@ -46,7 +48,7 @@ class Column:
 
     @classmethod
     def of(cls, kind: str, values: Sequence[Any]) -> "Column":
-        """Build a column without holes from checked request values (timestamps: whole seconds)."""
+        """Build a column without holes from checked request values (timestamps: microseconds)."""
         data = np.array(values, dtype=DTYPES[kind]) if kind in DTYPES else list(values)
         return cls(kind, data, np.ones(len(values), dtype=np.bool_))
 
@@ -83,7 +85,7 @@ class Column:
         if self.kind == "timestamp":
             import pandas as pd
 
-            at = np.asarray(self.values).astype("datetime64[s]").astype("datetime64[us]")
+            at = np.asarray(self.values).astype("datetime64[us]")
             if not whole:
                 at[~self.valid] = np.datetime64("NaT")
             return pd.DatetimeIndex(at, tz="UTC")
@@ -104,7 +106,7 @@ class Column:
         """Return what Feast hands to an on-demand view of mode python: None where missing, aware UTC datetimes."""
         values = self.values if isinstance(self.values, list) else self.values.tolist()
         if self.kind == "timestamp":
-            values = [datetime.fromtimestamp(value, tz=UTC) for value in values]
+            values = [EPOCH + timedelta(microseconds=value) for value in values]
         if self.valid.all():
             return values
         return [value if there else None for value, there in zip(values, self.valid.tolist(), strict=True)]
@@ -117,7 +119,7 @@ class Column:
         if isinstance(value, np.generic):
             value = value.item()
         if self.kind == "timestamp":
-            return datetime.fromtimestamp(value, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            return (EPOCH + timedelta(microseconds=value)).isoformat().replace("+00:00", "Z")
         if isinstance(value, bytes):
             return value.hex()
         return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -23,7 +23,7 @@ COMPUTED_NULL: Final = "computed_null"
 COMPUTE_FAILED: Final = "compute_failed"
 """Why an on-demand feature is missing: its function failed."""
 
-_MICROSECONDS = 1_000_000
+_MICROSECONDS = 1_000_000  # in a second; Feast keeps a key that is a time in seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,21 +129,20 @@ class FeatureVectors:
     ) -> tuple[npt.NDArray[np.int64], dict[str, Column], dict[str, Sequence[object] | npt.NDArray[np.int64]]]:
         """Turn rows into columns: the event timestamps, every request column by name, and the join keys' raw values.
 
-        Timestamps become whole seconds, rounded down: what Feast hands to an on-demand view online.
+        Times keep their microseconds, as in a training set; Feast's own online path cuts them to whole seconds.
         """
         stamps, *values = zip(*rows, strict=True)
         as_of_us = np.array(stamps, dtype=np.int64)
         columns: dict[str, Column] = {}
         keys: dict[str, Sequence[object] | npt.NDArray[np.int64]] = {}
         for one, given in zip(self._definition.schema.fields, values, strict=True):
-            in_seconds = [v // _MICROSECONDS for v in given] if one.kind == "timestamp" else given
-            columns[one.name] = Column.of(one.kind, in_seconds)
+            columns[one.name] = Column.of(one.kind, given)
             if one.is_key:
-                keys[one.name] = columns[one.name].values
+                held = columns[one.name].values
+                keys[one.name] = np.asarray(held) // _MICROSECONDS if one.kind == "timestamp" else held
         for name, filled_by in self._definition.schema.fills:
             if filled_by == EVENT_TIMESTAMP:
-                seconds = as_of_us // _MICROSECONDS
-                columns[name] = Column("timestamp", seconds, np.ones(len(rows), dtype=np.bool_))
+                columns[name] = Column("timestamp", as_of_us, np.ones(len(rows), dtype=np.bool_))
             else:
                 columns[name] = columns[filled_by]
         return as_of_us, columns, keys

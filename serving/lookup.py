@@ -98,6 +98,8 @@ class Lookup:
             present = status == Status.PRESENT
             for index, (name, kind) in enumerate(view.features):
                 values = part.columns[name]
+                if kind == "timestamp":
+                    values = values * 1_000_000  # Feast stores seconds
                 column = Column(kind, values.tolist() if values.dtype == object else values, present[index])
                 found[f"{view.name}__{name}"] = StoredColumn(column, status[index])
         return found

@@ -119,7 +119,7 @@ def _column(kind: str, raw: Any) -> Column:
     """Build a column from what a function gave; numbers keep the type it gave, as they do in Feast."""
     if kind == "timestamp":
         there = ~np.isnat(raw)
-        return Column(kind, raw.astype("datetime64[s]").astype(np.int64), there)
+        return Column(kind, raw.astype("datetime64[us]").astype(np.int64), there)
     if not is_numeric(kind):
         values = list(raw)
         return Column(kind, values, np.fromiter((value is not None for value in values), np.bool_, len(values)))

@@ -59,6 +59,18 @@ def _is_nan(value: object) -> bool:
     return isinstance(value, float) and math.isnan(value)
 
 
+def test_request_times_keep_their_microseconds_as_in_a_training_set(
+    scorer: Scorer, request_body: dict[str, object]
+) -> None:
+    at = datetime.fromisoformat(str(request_body["event_timestamp"]))
+    later = (at + timedelta(microseconds=250_001)).isoformat()
+    idle = [
+        scorer.score(rows_of(scorer, (WHOLE,), when)).features.columns["bid_against_user__idle_seconds"].values[0]
+        for when in (at.isoformat(), later)
+    ]
+    assert idle[1] - idle[0] == pytest.approx(0.250001, abs=1e-9)
+
+
 def test_matrix_has_the_models_columns_with_nan_for_missing(scorer: Scorer, request_body: dict[str, object]) -> None:
     at = str(request_body["event_timestamp"])
     matrix = scorer.score(rows_of(scorer, (WHOLE, ("nobody", 99, 0.5, 1)), at)).features.matrix
