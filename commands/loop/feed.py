@@ -43,6 +43,17 @@ class History:
     live: int
     world: World | None
 
+    @property
+    def start(self) -> int:
+        """Return the midnight, microseconds, before the first event."""
+        first = int(self.events["event_timestamp"][0].value)
+        return first - first % DAY
+
+    @property
+    def days(self) -> int:
+        """Return how many days there are, the live one included."""
+        return (self.live - self.start) // DAY + 1
+
     def between(self, start: int, stop: int) -> pa.Table:
         """Return the events with `start <= event time < stop`, microseconds."""
         lo, hi = np.searchsorted(times(self.events), (start, stop))
@@ -93,6 +104,7 @@ class Feed:
         labels: The table of labels.
         history: Where labels of the past come from.
         at: The instant, microseconds, up to which everything has been published.
+        sent: Events published so far, labels included.
     """
 
     broker: RedisBroker
@@ -100,16 +112,16 @@ class Feed:
     labels: EventTable
     history: History
     at: int
+    sent: int = 0
 
     def publish_until(self, t: int) -> int:
         """Publish what happens in `at <= time < t` and tick all partitions; return how many events that were."""
-        sent = self.publish(self.history.between(self.at, t)) + self._publish_labels(self.at - DELAY, t - DELAY)
+        transactions = self.history.between(self.at, t).select(self.transactions.schema().names)
+        sent = self.broker.publish(self.transactions, transactions)
+        sent += self._publish_labels(self.at - DELAY, t - DELAY)
         self.tick(t)
+        self.sent += sent
         return sent
-
-    def publish(self, transactions: pa.Table) -> int:
-        """Publish some transactions."""
-        return self.broker.publish(self.transactions, transactions.select(self.transactions.schema().names))
 
     def remember(self, events: pa.Table) -> None:
         """Add live events to the history, so that their labels come when they are known."""

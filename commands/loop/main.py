@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -41,6 +42,7 @@ def main() -> int:
     """Run the loop. EVENTS= takes a Parquet file of transactions, ONCE=1 ends after a verified pass, RATE= sets the live
     traffic, STREAM_DAYS= how many days go through the stream.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     once = os.environ.get("ONCE") == "1"
     file = os.environ.get("EVENTS")
     days = int(os.environ.get("STREAM_DAYS", "3"))
@@ -48,14 +50,15 @@ def main() -> int:
     steps.watch_memory()
     with steps.step("events") as step:
         history = load_history(Path(file) if file else None, days)
-        span = len(history.events) and (history.live - int(history.events["event_timestamp"][0].value)) // DAY + 1
-        step.said = f"{len(history.events):,} transactions over {span} days, {file or 'simulated'}"
+        step.said = f"{len(history.events):,} transactions over {history.days} days, {file or 'simulated'}"
     repo = Path(os.environ.get("REPO") or "feature_repo").resolve()
     data = Path(os.environ.get("MILLRACE_DATA") or "data").resolve()
     with open_home(repo, data) as (workspace, redis):
         print(f"  data in {workspace.data}, Redis on {redis.connection_string}")
         try:
             _run(steps, workspace, history, once)
+        except KeyboardInterrupt:
+            print("\nstopped", flush=True)
         except VerificationFailedError as error:
             print(f"\nnot verified: {error}", file=sys.stderr, flush=True)
             return 1
@@ -76,9 +79,8 @@ def _run(steps: Steps, workspace: Workspace, history: History, once: bool) -> No
         step.said = "no expectation failed; history landed by day"
     spark = open_spark("millrace")
     with steps.step("backfill: Spark, every view over all history") as step:
-        start = int(history.events["event_timestamp"][0].value)
         done = []
-        for filled in backfill(spark, workspace, plans, start - start % DAY, history.cut):
+        for filled in backfill(spark, workspace, plans, history.start, history.cut):
             print(f"  {filled.view:20} {filled.rows:>11,} rows  {filled.seconds:6.1f} s", flush=True)
             done.append(filled)
         step.said = f"{sum(filled.rows for filled in done):,} rows in {len(done)} feature logs"
@@ -105,7 +107,12 @@ def _run(steps: Steps, workspace: Workspace, history: History, once: bool) -> No
                 step.said = _score(url, history, feed, stream, store)
             steps.show()
             if not once:
-                _stay(url, workspace, history, feed, lambda t: _refresh(spark, workspace, store, plans, t))
+
+                def each_midnight(t: int) -> None:
+                    stream.wait_for_landing(feed)
+                    _refresh(spark, workspace, store, plans, t)
+
+                _stay(url, workspace, history, feed, each_midnight)
         finally:
             service.terminate()
             service.wait()
@@ -164,13 +171,21 @@ def _serve(workspace: Workspace) -> tuple["subprocess.Popen[bytes]", str]:
     announced = workspace.data / "serving.json"
     log = (workspace.data / "serving.log").open("wb")
     process = subprocess.Popen(
-        [sys.executable, "-m", "serving", "--port", "0", "--announce", str(announced)], stdout=log, stderr=log
+        [sys.executable, "-m", "serving", "--port", "0", "--announce", str(announced)],
+        stdout=log,
+        stderr=log,
+        start_new_session=True,  # Ctrl-C is for the loop, which ends its parts in order
     )
     deadline = time.monotonic() + SERVE_SECONDS
-    while not announced.is_file():
-        verify(process.poll() is None, f"the service ended; see {log.name}.")
-        verify(time.monotonic() < deadline, f"the service did not come up in {SERVE_SECONDS:.0f} s; see {log.name}.")
-        time.sleep(0.1)
+    try:
+        while not announced.is_file():
+            verify(process.poll() is None, f"the service ended; see {log.name}.")
+            verify(time.monotonic() < deadline, f"the service is not up after {SERVE_SECONDS:.0f} s; see {log.name}.")
+            time.sleep(0.1)
+    except BaseException:
+        process.terminate()
+        process.wait()
+        raise
     return process, str(json.loads(announced.read_text())["url"])
 
 

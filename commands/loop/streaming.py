@@ -40,12 +40,14 @@ class LiveStream:
         workspace: The workspace.
         plans: All plans.
         process: The process.
+        held: Events that the lake held before the stream.
         captured: What the online store said at the instants looked at.
     """
 
     workspace: Workspace
     plans: Sequence[ViewPlan]
     process: subprocess.Popen[bytes]
+    held: int
     captured: list[Captured] = field(default_factory=list)
 
     def wait_until(self, address: str, project: str, t: int) -> None:
@@ -67,19 +69,14 @@ class LiveStream:
                 raise StreamDiedError(f"the stream did not come to {t} in {PATIENCE:.0f} s; see {self.log}.")
             time.sleep(0.02)
 
-    def wait_for_landing(self, feed: Feed, published: int, before: int) -> None:
-        """Wait until all published events are in the lake, where the daily batch job reads them.
-
-        Args:
-            feed: Where the events went.
-            published: Events published since the stream started.
-            before: Events that the lake held then.
+    def wait_for_landing(self, feed: Feed) -> None:
+        """Wait until all events that were fed are in the lake, where the daily batch job reads them.
 
         Raises:
             StreamDiedError: They do not come.
         """
         deadline = time.monotonic() + PATIENCE
-        while lake_rows([feed.transactions.lake, feed.labels.lake]) < before + published:
+        while lake_rows([feed.transactions.lake, feed.labels.lake]) < self.held + feed.sent:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise StreamDiedError(f"the stream does not land its events; see {self.log}.")
             time.sleep(0.1)
@@ -108,11 +105,16 @@ class LiveStream:
 def start_stream(workspace: Workspace, plans: Sequence[ViewPlan]) -> LiveStream:
     """Start `make stream` on a workspace, in event time, from the backfill's handover."""
     log = (workspace.data / "stream.log").open("wb")
+    held = lake_rows(sorted({plan.table.lake for plan in plans if plan.kind == "stream"}))
     env = {**os.environ, "CLOCK": "event", "EPOCH_SECONDS": "1"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "commands", "stream"], env=env, stdout=log, stderr=subprocess.STDOUT
+        [sys.executable, "-m", "commands", "stream"],
+        env=env,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
     )
-    return LiveStream(workspace, plans, process)
+    return LiveStream(workspace, plans, process, held)
 
 
 def replay(
@@ -129,11 +131,10 @@ def replay(
     daily batch job, once the day's events are in the lake.
     """
     address = store.config.online_store.connection_string
-    held = lake_rows([feed.transactions.lake, feed.labels.lake])
     published = captured = 0
     while feed.at < until:
         midnight = feed.at - feed.at % DAY + DAY
-        stream.wait_for_landing(feed, published, held)
+        stream.wait_for_landing(feed)
         refresh(feed.at)
         for t in (midnight - DAY // 3 + 12_345_678, midnight - 1):
             published += feed.publish_until(t)
@@ -142,7 +143,7 @@ def replay(
         published += feed.publish_until(midnight)
         stream.wait_until(address, store.config.project, midnight)
         say(f"  {midnight // DAY - (until // DAY)} days to go: {published:,} events, {captured:,} values noted")
-    stream.wait_for_landing(feed, published, held)
+    stream.wait_for_landing(feed)
     return published, captured
 
 

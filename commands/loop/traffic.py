@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from commands.loop.feed import Feed, instant, times
+from pipelines.batch.lake import DAY
 
 TOGETHER = 16  # requests in flight
 
@@ -93,7 +94,8 @@ def follow(url: str, days: Iterator[pa.Table], feed: Feed, rate: float, each_mid
     for number, day in enumerate(days):
         if number and len(day):
             feed.remember(day)
-            each_midnight(int(times(day)[0]))
+            first = int(times(day)[0])
+            each_midnight(first - first % DAY)
         for start in range(0, len(day), size):
             began = time.monotonic()
             part = day.slice(start, size)

@@ -184,7 +184,7 @@ def run(data: Path, redis: RedisServer) -> dict[str, Any]:
     loop.follow(late)
     for plan in batch_views:  # the batch job of the last hop
         list(run_backfill(spark, [plan], CUT, late + 1))
-    materialize(spark, loop.workspace, loop.store, batch_views, late + 1)
+    materialize(spark, loop.workspace, loop.store, batch_views, late)
     loop.capture(late)
 
     expected = set(loop.between(FIRST, late)["click_id"].to_pylist())

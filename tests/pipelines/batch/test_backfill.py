@@ -184,7 +184,7 @@ def test_a_handover_holds_the_events_that_still_matter(
     assert json.loads((tmp_path / "state" / "view" / "cut.json").read_text()) == {"view": "view", "cut": cut}
 
 
-def test_a_batch_view_is_computed_with_its_transform(
+def test_a_batch_view_is_computed_with_its_transform_and_up_to_the_closing_midnight(
     lab: Any, spark: Any, plan: ViewPlan, events: list[Keyed], tmp_path: Path
 ) -> None:
     module = tmp_path / "habits.py"
@@ -198,5 +198,5 @@ def test_a_batch_view_is_computed_with_its_transform(
         del sys.modules["habits"]
     log = log_of(lab, daily)
     for user in {user for user, _ in events}:
-        wanted = reference.feature_log([feature], lab.of_user(events, user), FIRST, FIRST + DAYS * DAY)
+        wanted = reference.feature_log([feature], lab.of_user(events, user), FIRST, FIRST + DAYS * DAY + 1)
         assert log.get(user, []) == [(t, (2 * total,)) for t, (total,) in wanted]
