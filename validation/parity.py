@@ -79,7 +79,7 @@ def compare(store: FeatureStore, captured: Sequence[Captured]) -> dict[str, Agre
         parts = [one for one in captured if one.view == view]
         online = pd.concat([part.frame for part in parts], ignore_index=True)
         keys = list(parts[0].keys)
-        features = [column for column in online.columns if column not in (*keys, AT)]
+        features = sorted(column for column in online.columns if column not in (*keys, AT))
         asked = online[[*keys, AT]].assign(_row=np.arange(len(online)))
         references = [f"{view}:{feature}" for feature in features]
         offline = store.get_historical_features(entity_df=asked, features=references).to_df()

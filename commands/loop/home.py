@@ -15,27 +15,16 @@ from stores.workspace import Workspace
 MARK = ".made-by-run"
 
 
-class HomeError(ValueError):
-    """The data folder cannot be used."""
-
-
 @contextmanager
 def open_home(repo: Path, data: Path) -> "Iterator[tuple[Workspace, RedisServer]]":
     """Empty the data folder of the last run, start Redis and write the configuration; on leaving, stop Redis.
 
-    A folder that another run is using is stepped around: `data`, `data-2`, `data-3`, ... What is there stays there when the
-    run ends, so that the other commands can work on it; a folder that no run made is never emptied.
-
-    Raises:
-        HomeError: The folder holds data that no run made.
+    A folder that another run is using, or that no run made, is stepped around: `data`, `data-2`, `data-3`, ... What is there
+    stays there when the run ends, so that the other commands can work on it.
     """
     folder, lock = _claim(data)
-    held = sorted(path.name for path in folder.iterdir() if path.name != ".lock")
-    if held and MARK not in held:
-        os.close(lock)
-        raise HomeError(
-            f"{folder} holds {', '.join(held[:3])}, not made by `make run`; set MILLRACE_DATA to another folder."
-        )
+    if folder != data:
+        print(f"  {data} is not free for a run; for other commands set MILLRACE_DATA={folder}", flush=True)
     for path in folder.iterdir():
         if path.name != ".lock":
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -49,7 +38,7 @@ def open_home(repo: Path, data: Path) -> "Iterator[tuple[Workspace, RedisServer]
 
 
 def _claim(data: Path) -> tuple[Path, int]:
-    """Return the first free folder of the series, and the lock on it."""
+    """Return the first folder of the series that is free and a run's own, and the lock on it."""
     number = 1
     while True:
         folder = data if number == 1 else data.with_name(f"{data.name}-{number}")
@@ -57,10 +46,15 @@ def _claim(data: Path) -> tuple[Path, int]:
         lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return folder, lock
         except BlockingIOError:
-            os.close(lock)
-            number += 1
+            free = False
+        else:
+            held = {path.name for path in folder.iterdir()} - {".lock"}
+            free = not held or MARK in held
+        if free:
+            return folder, lock
+        os.close(lock)
+        number += 1
 
 
 def _configure(repo: Path, folder: Path, server: RedisServer) -> Workspace:

@@ -142,7 +142,7 @@ def replay(
             captured += stream.capture(store, t, seed=7)
         published += feed.publish_until(midnight)
         stream.wait_until(address, store.config.project, midnight)
-        say(f"  {midnight // DAY - (until // DAY)} days to go: {published:,} events, {captured:,} values noted")
+        say(f"  {(until - midnight) // DAY} days to go: {published:,} events, {captured:,} values noted")
     stream.wait_for_landing(feed)
     return published, captured
 
