@@ -4,13 +4,17 @@ import os
 import shutil
 import signal
 import time
+from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from commands.online import stream_writer, view_layouts
 from commands.plan import read_plans
-from pipelines.stream.broker import open_broker
+from pipelines.plan import ViewPlan
+from pipelines.stream.broker import Broker, open_broker
 from pipelines.stream.handover import read_cut
+from pipelines.stream.replay import ParquetReplay
 from stores.workspace import Workspace, open_store
 
 if TYPE_CHECKING:
@@ -32,7 +36,7 @@ def stream_dataflow(workspace: Workspace, broker_url: str, *, cold: bool, wall_c
     store = open_store(workspace)
     return build_dataflow(
         plans,
-        open_broker(broker_url, int(os.environ.get("PARTITIONS", "4"))),
+        _broker(broker_url, plans),
         stream_writer(store, view_layouts(store, [plan.view for plan in plans])),
         dead_letters=workspace.data / "dead_letters",
         state=None if cold else workspace.state,
@@ -41,10 +45,19 @@ def stream_dataflow(workspace: Workspace, broker_url: str, *, cold: bool, wall_c
     )
 
 
+def _broker(url: str, plans: Sequence[ViewPlan]) -> Broker:
+    """Open the broker that an address names; `parquet:FOLDER` replays `FOLDER/<topic>` and ends."""
+    partitions = int(os.environ.get("PARTITIONS", "4"))
+    if url.startswith("parquet:"):
+        tables = {plan.table.topic: plan.table for plan in plans if plan.table.topic}
+        return ParquetReplay(Path(url.removeprefix("parquet:")), tables, partitions)
+    return open_broker(url, partitions)
+
+
 def main() -> None:
     """Run the stream.
 
-    MILLRACE_BROKER names the broker. CLOCK=event lets only events and ticks move time (a replay); CLOCK=wall, the default,
+    MILLRACE_BROKER names the broker: `redis://host:port`, or `parquet:FOLDER` to replay files and end. CLOCK=event lets only events and ticks move time (a replay); CLOCK=wall, the default,
     lets idle partitions follow the clock. COLD=1 starts without a handover, FRESH=1 forgets the last run. WORKERS and
     SHARDS say how many threads and how many parts of each view there are.
     """

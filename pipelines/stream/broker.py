@@ -38,6 +38,10 @@ class BrokerUnavailable(ConnectionError):  # noqa: N818 - it reads as what happe
     """The broker does not answer."""
 
 
+class BrokerAddressError(ValueError):
+    """An address of no kind that is known."""
+
+
 class Broker(Protocol):
     """A place where events wait, by topic and partition."""
 
@@ -148,11 +152,11 @@ def open_broker(url: str, partitions: int = 4) -> RedisBroker:
     """Return the broker that an address names.
 
     Raises:
-        ValueError: The address is not of a known kind.
+        BrokerAddressError: The address is not of a known kind.
     """
     if url.startswith(("redis://", "rediss://")):
         return RedisBroker(url, partitions)
-    raise ValueError(f"broker {url!r} is not known; use redis://host:port.")
+    raise BrokerAddressError(f"broker {url!r} is not known; use redis://host:port.")
 
 
 def in_time_order(events: pa.Table, timestamp: str) -> pa.Table:
