@@ -4,6 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup redis simulate apply plan backfill materialize stream train validate parity serve run status test test-fast check bench clean
 
+PYTHON ?= $(or $(shell command -v python3.11),$(shell command -v python3),python3.11)
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
@@ -17,8 +18,8 @@ help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 $(READY): requirements.lock pyproject.toml
-	@command -v python3.11 >/dev/null || { echo "Python 3.11 is needed: install python3.11"; exit 1; }
-	@test -x $(PY) || python3.11 -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Python 3.11 is needed: install python3.11, or name yours with PYTHON=path"; exit 1; }
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV) || { echo "no venv in this Python: install python3.11-venv"; exit 1; }
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv
 	@echo "installing (about 2.3 GB, half a minute)"
 	@$(VENV)/bin/uv pip install --quiet --python $(PY) -r requirements.lock
@@ -76,7 +77,7 @@ check: setup  ## format, lint, types and layers
 	@$(VENV)/bin/ruff format --check . && $(VENV)/bin/ruff check . && $(VENV)/bin/mypy && $(VENV)/bin/lint-imports
 
 bench: setup  ## side by side with peers (minutes)
-	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(PY) $$file; done
+	@for name in stream online_store training_set scoring; do echo "== $$name"; $(PY) -W ignore -m benchmarks.$$name; done
 
 clean:  ## remove what runs made (the virtual environment stays)
 	rm -rf data data-[0-9]* .pytest_cache .mypy_cache .ruff_cache .hypothesis
