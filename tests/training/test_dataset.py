@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +97,6 @@ def test_event_delivered_twice_counts_once_and_an_unknown_label_not_at_all(
     assert found == [event for event in built.frame["impression_id"] if event != 1300]
 
 
-@pytest.mark.skipif(find_spec("stores.asof_offline") is None, reason="stores.asof_offline is not there")
 def test_asof_store_gives_the_same_set_as_feasts_own(
     build_ads: Callable[..., Any], built: TrainingSet, tmp_path: Path
 ) -> None:

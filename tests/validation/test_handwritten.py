@@ -55,7 +55,6 @@ def test_expectations_of_what_there_is_not_are_refused(tmp_path: Path) -> None:
         load_expectations(repo, {"readings", "load"})
 
 
-@pytest.mark.skipif(not (REPO / "expectations.py").exists(), reason="this checkout has no feature_repo/expectations.py")
 def test_shipped_expectations_load_and_stay_out_of_feast_apply() -> None:
     loaded = load_expectations(REPO)
     assert all(loaded.values())
