@@ -116,14 +116,6 @@ class EndingBroker:
             raise StopIteration
         return Entries(part, None, str(start + len(part)), len(part))
 
-    def publish(self, table: EventTable, events: pa.Table) -> int:
-        """Refuse: it only reads."""
-        raise NotImplementedError
-
-    def tick(self, topic: str, t: int) -> None:
-        """Refuse: it only reads."""
-        raise NotImplementedError
-
 
 def features(slide: int) -> tuple[Feature, ...]:
     """Return count and sum over an hour."""

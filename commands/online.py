@@ -45,4 +45,5 @@ def table_writer(store: "FeatureStore", layout: ViewLayout) -> Callable[[], Onli
 def stream_writer(store: "FeatureStore", layouts: dict[str, ViewLayout]) -> Callable[[], StreamWriter]:
     """Return a function that opens the writer of one stream worker."""
     (address, kind, master), project = connection(store), store.config.project
-    return lambda: StreamWriter(connect(address, kind, sentinel_master=master), project, layouts)
+    ttl = store.config.online_store.key_ttl_seconds
+    return lambda: StreamWriter(connect(address, kind, sentinel_master=master), project, layouts, ttl)

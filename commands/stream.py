@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from commands.online import stream_writer, view_layouts
 from commands.plan import read_plans
+from commands.settings import read_number, read_whole
 from pipelines.plan import ViewPlan
 from pipelines.stream.broker import Broker, open_broker
 from pipelines.stream.handover import read_cut
@@ -47,7 +48,7 @@ def stream_dataflow(workspace: Workspace, broker_url: str, *, cold: bool, wall_c
 
 def _broker(url: str, plans: Sequence[ViewPlan]) -> Broker:
     """Open the broker that an address names; `parquet:FOLDER` replays `FOLDER/<topic>` and ends."""
-    partitions = int(os.environ.get("PARTITIONS", "4"))
+    partitions = read_whole("PARTITIONS", 4)
     if url.startswith("parquet:"):
         tables = {plan.table.topic: plan.table for plan in plans if plan.table.topic}
         return ParquetReplay(Path(url.removeprefix("parquet:")), tables, partitions)
@@ -68,7 +69,7 @@ def main() -> None:
         broker,
         cold=os.environ.get("COLD") == "1",
         wall_clock=os.environ.get("CLOCK", "wall") == "wall",
-        shards=int(os.environ.get("SHARDS", "1")),
+        shards=read_whole("SHARDS", 1),
     )
     from bytewax.recovery import RecoveryConfig, init_db_dir
     from bytewax.run import cli_main
@@ -85,7 +86,7 @@ def main() -> None:
     print(f"streaming from {broker}; Ctrl-C stops", flush=True)
     cli_main(  # type: ignore[no-untyped-call]
         flow,
-        workers_per_process=int(os.environ.get("WORKERS", "1")),
-        epoch_interval=timedelta(seconds=float(os.environ.get("EPOCH_SECONDS", "10"))),
+        workers_per_process=read_whole("WORKERS", 1),
+        epoch_interval=timedelta(seconds=read_number("EPOCH_SECONDS", 10.0)),
         recovery_config=RecoveryConfig(str(recovery)),  # type: ignore[no-untyped-call]
     )

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from redis.client import Pipeline
+
 from stores.connection import Client
 
 
@@ -15,11 +17,11 @@ def clock_key(project: str) -> str:
     return f"millrace:{project}:clock"
 
 
-def publish_clock(client: Client, project: str, micros: int) -> None:
+def publish_clock(client: Client | Pipeline, project: str, micros: int) -> None:
     """Set the clock; the stream pipeline calls this after the rows up to then are stored.
 
     Args:
-        client: Redis.
+        client: Redis, or a pipeline that will be executed.
         project: Feast's project.
         micros: The watermark, microseconds UTC.
     """

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from stores.clock import clock_key
+from stores.clock import publish_clock
 from stores.connection import Client
 from stores.layout import ViewLayout
 from stores.online_writer import OnlineWriter
@@ -50,11 +50,13 @@ def counters_key(project: str) -> str:
 class StreamWriter:
     """Writes rows, then the frontier they reach: who sees the frontier finds the rows."""
 
-    def __init__(self, client: Client, project: str, layouts: Mapping[str, ViewLayout]) -> None:
-        """Open one writer a view."""
+    def __init__(
+        self, client: Client, project: str, layouts: Mapping[str, ViewLayout], key_ttl_seconds: int | None = None
+    ) -> None:
+        """Open one writer a view; each write starts the `key_ttl_seconds` of its entity anew, None for no end."""
         self._client = client
         self._project = project
-        self._writers = {view: OnlineWriter(client, layout) for view, layout in layouts.items()}
+        self._writers = {view: OnlineWriter(client, layout, key_ttl_seconds) for view, layout in layouts.items()}
 
     def write(self, results: Sequence[StreamedRows]) -> None:
         """Store rows of any views; writing the same again changes nothing but the counters.
@@ -71,7 +73,7 @@ class StreamWriter:
                 counted[f"{result.view}:events"] = counted.get(f"{result.view}:events", 0) + result.events
         pipe = self._client.pipeline(transaction=False)
         pipe.hset(frontier_key(self._project), mapping={f"{r.view}/{r.shard}": r.frontier for r in results})
-        pipe.set(clock_key(self._project), max(r.frontier for r in results))
+        publish_clock(pipe, self._project, max(r.frontier for r in results))
         for name, count in counted.items():
             pipe.hincrby(counters_key(self._project), name, count)
         pipe.execute()

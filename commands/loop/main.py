@@ -23,6 +23,7 @@ from commands.loop.streaming import LiveStream, replay, start_stream
 from commands.loop.traffic import Tally, follow, score_then_stream
 from commands.materialize import materialize
 from commands.plan import read_plans
+from commands.settings import read_number, read_whole
 from pipelines.batch.backfill import run_backfill
 from pipelines.batch.lake import DAY
 from pipelines.batch.session import open_spark
@@ -45,7 +46,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     once = os.environ.get("ONCE") == "1"
     file = os.environ.get("EVENTS")
-    days = int(os.environ.get("STREAM_DAYS", "3"))
+    days = read_whole("STREAM_DAYS", 3)
     steps = Steps()
     steps.watch_memory()
     with steps.step("events") as step:
@@ -59,6 +60,7 @@ def main() -> int:
             _run(steps, workspace, history, once)
         except KeyboardInterrupt:
             print("\nstopped", flush=True)
+            return 130 if once else 0  # a bounded run that did not end has verified nothing
         except VerificationFailedError as error:
             print(f"\nnot verified: {error}", file=sys.stderr, flush=True)
             return 1
@@ -209,6 +211,6 @@ def _stay(url: str, workspace: Workspace, history: History, feed: Feed, refresh:
     days = history.days_after()
     rest = next(days)
     rest = rest.slice(min(SCORED, len(rest)))
-    follow(url, chain([rest], days), feed, float(os.environ.get("RATE", "20")), refresh)
+    follow(url, chain([rest], days), feed, read_number("RATE", 20.0), refresh)
     while True:
         time.sleep(3600)

@@ -43,17 +43,11 @@ class BrokerAddressError(ValueError):
 
 
 class Broker(Protocol):
-    """A place where events wait, by topic and partition."""
+    """A place where events wait, by topic and partition, as its reader sees it."""
 
     @property
     def partitions(self) -> int:
         """Return how many partitions every topic has."""
-
-    def publish(self, table: EventTable, events: pa.Table) -> int:
-        """Append events to their partitions and return how many."""
-
-    def tick(self, topic: str, t: int) -> None:
-        """Say in every partition that all events known before `t` (microseconds) have been sent."""
 
     def read(self, topic: str, partition: int, offset: str, most: int) -> Entries:
         """Return at most so many entries after an offset, at once."""

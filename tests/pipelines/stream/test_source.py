@@ -25,12 +25,6 @@ class ScriptedBroker:
         self.asked.append(offset)
         return self.reads.pop(0) if self.reads else Entries([], None, offset, 0)
 
-    def publish(self, table: EventTable, events: Any) -> int:
-        raise NotImplementedError
-
-    def tick(self, topic: str, t: int) -> None:
-        raise NotImplementedError
-
 
 @pytest.fixture
 def table() -> EventTable:

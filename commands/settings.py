@@ -1,0 +1,35 @@
+"""Reads a command's settings from the environment, where make puts them."""
+
+import os
+
+
+class SettingError(ValueError):
+    """A setting that is not what it must be."""
+
+
+def read_whole(name: str, default: int) -> int:
+    """Return a whole number of at least 1.
+
+    Raises:
+        SettingError: It is none.
+    """
+    text = os.environ.get(name) or str(default)
+    if not text.isdecimal() or int(text) < 1:
+        raise SettingError(f"{name}={text}: not a whole number of at least 1; write such as {name}={default or 1}.")
+    return int(text)
+
+
+def read_number(name: str, default: float) -> float:
+    """Return a number above 0.
+
+    Raises:
+        SettingError: It is none.
+    """
+    text = os.environ.get(name) or str(default)
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise SettingError(f"{name}={text}: not a number above 0; write such as {name}={default:g}.")
+    return number
