@@ -29,7 +29,7 @@ $(READY): requirements.lock pyproject.toml
 setup: $(READY)  ## make the virtual environment (everything else does this by itself)
 
 redis: setup  ## start a Redis on port 6379 (PORT=), if you have none
-	@$(PY) -m stores.redis_server --port $(or $(PORT),6379)
+	@$(PY) -m workspace.redis_server --port $(or $(PORT),6379)
 
 simulate: setup  ## write simulated transactions into the lake
 	@$(PY) -m commands simulate

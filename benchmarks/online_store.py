@@ -27,7 +27,7 @@ from feast.types import Float64, Int64, String
 from feast.utils import _convert_arrow_to_proto
 
 from stores.online_rows import OnlineReader, OnlineWriter, connect, layout_of
-from stores.redis_server import start_redis
+from workspace.redis_server import start_redis
 
 REQUESTS = 64
 START = datetime(2026, 3, 1, tzinfo=UTC)

@@ -24,8 +24,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from stores.redis_server import start_redis
-from stores.workspace import Workspace, open_store, read_declarations
+from workspace.redis_server import start_redis
+from workspace.workspace import Workspace, open_store, read_declarations
 
 sys.path.insert(0, str(Path(__file__).parent))
 from scoring_load import Load, run_load
@@ -45,7 +45,7 @@ entity_key_serialization_version: 3
 
 def prepare(folder: Path, redis: str, service: str) -> tuple[Workspace, int]:
     """Apply the shipped declarations, fill Redis and train a model; returns the workspace and the number of columns."""
-    from serving.service import define_service
+    from serving.scoring.service import define_service
 
     (folder / "feature_store.yaml").write_text(YAML.format(data=folder, redis=redis))
     repo = folder / "feature_repo"
@@ -137,7 +137,7 @@ def process(*command: str, environment: dict[str, str] | None = None, until: str
 
 def measure(service: str, rounds: int, seconds: float, connections: int) -> dict[str, list[Load]]:
     """Start everything, load each server in turn, `rounds` times."""
-    from serving.environment import free_port
+    from serving.ray.environment import free_port
 
     results: dict[str, list[Load]] = {}
     with ExitStack() as stack:

@@ -24,17 +24,17 @@ from bytewax.operators import windowing as win
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from bytewax.testing import TestingSource, run_main
 
+from contract.durations import HOUR
 from pipelines.plan import EventTable, ViewPlan
 from pipelines.semantics.aggregators.table import parse_function
-from pipelines.semantics.durations import HOUR
 from pipelines.semantics.feature import Feature
 from pipelines.semantics.windows import Window
-from pipelines.stream.broker import Entries
-from pipelines.stream.codec import encode_events
 from pipelines.stream.dataflow import build_dataflow
-from stores.layout import ViewLayout
-from stores.redis_server import start_redis
-from stores.stream_rows import StreamWriter
+from pipelines.stream.transport.codec import encode_events
+from pipelines.stream.transport.redis_streams import Entries
+from stores.cells.layout import ViewLayout
+from stores.redis.stream_rows import StreamWriter
+from workspace.redis_server import start_redis
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-OURS = ("commands", "pipelines", "stores", "serving", "training", "validation", "simulator")
+OURS = ("contract", "workspace", "commands", "pipelines", "stores", "serving", "training", "validation", "simulator")
 
 COMMANDS = {
     "apply": "check the declarations and register them with Feast",

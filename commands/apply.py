@@ -3,7 +3,7 @@
 import os
 
 from pipelines.plan_view import plan_views
-from stores.workspace import Workspace, read_declarations
+from workspace.workspace import Workspace, read_declarations
 
 
 def apply(workspace: Workspace) -> int:

@@ -10,7 +10,7 @@ from pipelines.batch.backfill import Filled, hand_over, run_backfill
 from pipelines.batch.lake import DAY, DayError, LakeError, day_of, days_of, micros, newest_event
 from pipelines.batch.session import open_spark
 from pipelines.plan import ViewPlan
-from stores.workspace import Workspace
+from workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

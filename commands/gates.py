@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.plan import ViewPlan
-from stores.workspace import Workspace
+from workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,7 +13,7 @@ from pipelines.batch.lake import DAY, LakeError, days_of, micros
 from pipelines.batch.materialize import stage_newest, store_rows
 from pipelines.batch.session import open_spark
 from pipelines.plan import ViewPlan
-from stores.workspace import Workspace, open_store
+from workspace.workspace import Workspace, open_store
 
 if TYPE_CHECKING:
     from feast import FeatureStore

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from stores.connection import connect
-from stores.layout import ViewLayout, layout_of
-from stores.online_writer import OnlineWriter
-from stores.stream_rows import StreamWriter
+from stores.cells.layout import ViewLayout, layout_of
+from stores.redis.connection import connect
+from stores.redis.stream_rows import StreamWriter
+from stores.redis.writer import OnlineWriter
 
 if TYPE_CHECKING:
     from feast import FeatureStore

@@ -10,11 +10,11 @@ from commands.table import show_table
 from pipelines.batch.backfill import run_backfill
 from pipelines.batch.lake import DAY, days_of, micros
 from pipelines.batch.session import open_spark
-from stores.connection import connect
-from stores.online_reader import OnlineReader
-from stores.stream_rows import read_frontier
-from stores.workspace import Workspace, open_store
+from stores.redis.connection import connect
+from stores.redis.reader import OnlineReader
+from stores.redis.stream_rows import read_frontier
 from validation.parity import AT, Agreement, Captured, compare, summarize
+from workspace.workspace import Workspace, open_store
 
 
 class NoStreamError(ValueError):

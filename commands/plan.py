@@ -4,7 +4,7 @@ import os
 
 from pipelines.plan import ViewPlan
 from pipelines.plan_view import plan_views
-from stores.workspace import Workspace, read_declarations
+from workspace.workspace import Workspace, read_declarations
 
 
 class UnknownViewError(ValueError):

@@ -6,7 +6,7 @@ from commands.settings import read_whole
 from simulator.generator import generate
 from simulator.lake import write_lake
 from simulator.world import World
-from stores.workspace import Workspace
+from workspace.workspace import Workspace
 
 
 def main() -> None:

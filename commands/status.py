@@ -6,9 +6,9 @@ from commands.online import connection
 from commands.plan import read_plans
 from commands.table import show_table
 from pipelines.batch.lake import EPOCH, days_of
-from stores.connection import OnlineStoreUnavailable, connect
-from stores.stream_rows import read_counters, read_frontier
-from stores.workspace import Workspace, open_store
+from stores.redis.connection import OnlineStoreUnavailable, connect
+from stores.redis.stream_rows import read_counters, read_frontier
+from workspace.workspace import Workspace, open_store
 
 
 def main() -> None:

@@ -13,10 +13,10 @@ from commands.online import stream_writer, view_layouts
 from commands.plan import read_plans
 from commands.settings import read_number, read_whole
 from pipelines.plan import ViewPlan
-from pipelines.stream.broker import Broker, open_broker
 from pipelines.stream.handover import read_cut
-from pipelines.stream.replay import ParquetReplay
-from stores.workspace import Workspace, open_store
+from pipelines.stream.transport.parquet_replay import ParquetReplay
+from pipelines.stream.transport.redis_streams import Broker, open_broker
+from workspace.workspace import Workspace, open_store
 
 if TYPE_CHECKING:
     from bytewax.dataflow import Dataflow

@@ -4,12 +4,12 @@ import os
 
 from commands.gates import training_gate
 from commands.plan import read_plans
-from stores.workspace import Workspace, open_store
 from training.declaration import default_service, read_declaration
 from training.result import TrainResult
 from training.run import train
 from training.split import TemporalSplit
 from training.table import format_table
+from workspace.workspace import Workspace, open_store
 
 
 def train_service(workspace: Workspace, service: str | None = None, days: tuple[str, str] | None = None) -> TrainResult:

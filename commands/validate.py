@@ -5,7 +5,7 @@ from pathlib import Path
 from commands.gates import event_gate, feature_gate
 from commands.plan import read_plans
 from commands.table import show_table
-from stores.workspace import Workspace
+from workspace.workspace import Workspace
 
 
 def main() -> int:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from pipelines.semantics.durations import format_duration
+from contract.durations import format_duration
 from pipelines.semantics.feature import Feature
 
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from contract.durations import format_duration, parse_duration
 from pipelines.plan import EventTable, PlanError, ViewPlan, arrow_type
 from pipelines.semantics.aggregators.table import FunctionError, parse_function
-from pipelines.semantics.durations import format_duration, parse_duration
 from pipelines.semantics.feature import Feature
 from pipelines.semantics.windows import Window, WindowError, default_slide
 

@@ -9,12 +9,12 @@ import threading
 from pathlib import Path
 
 from serving.config import ServingConfigError
-from serving.decision import DecisionPolicyError
-from serving.environment import PortError
-from serving.launch import Service, launch
-from serving.model import ModelError
-from serving.service import ServiceError
-from stores.workspace import Workspace, WorkspaceError
+from serving.ray.environment import PortError
+from serving.ray.launch import Service, launch
+from serving.scoring.decision import DecisionPolicyError
+from serving.scoring.model import ModelError
+from serving.scoring.service import ServiceError
+from workspace.workspace import Workspace, WorkspaceError
 
 REFUSED = (ServingConfigError, DecisionPolicyError, PortError, ModelError, ServiceError, WorkspaceError)
 """What the user can put right; told in one line, without a stack trace."""

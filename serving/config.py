@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from serving.decision import DecisionPolicy, parse_policy
+from serving.scoring.decision import DecisionPolicy, parse_policy
 
 
 class ServingConfigError(ValueError):

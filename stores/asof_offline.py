@@ -24,13 +24,13 @@ from feast.infra.registry.base_registry import BaseRegistry
 from feast.repo_config import FeastConfigBaseModel
 from feast.utils import _get_requested_feature_views_to_features_dict, _get_requested_on_demand_feature_views
 
-from stores.arrow_job import ArrowRetrievalJob
-from stores.asof_join import LogColumns, asof_join
-from stores.feature_log import FeatureLogError, FeatureLogMissingError
-from stores.labels import Labels, LabelsError, read_labels
-from stores.log_rows import all_rows, latest_rows
-from stores.log_source import open_duckdb
-from stores.view_logs import log_columns, log_of, log_query
+from stores.parquet.arrow_job import ArrowRetrievalJob
+from stores.parquet.asof_join import LogColumns, asof_join
+from stores.parquet.feature_log import FeatureLogError, FeatureLogMissingError
+from stores.parquet.labels import Labels, LabelsError, read_labels
+from stores.parquet.log_rows import all_rows, latest_rows
+from stores.parquet.log_source import open_duckdb
+from stores.parquet.view_logs import log_columns, log_of, log_query
 
 
 class AsofOfflineStoreConfig(FeastConfigBaseModel):

@@ -22,15 +22,15 @@ from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 from redis.exceptions import ResponseError
 
-from stores.clock import clock_key, parse_clock
-from stores.connection import Client, connect
-from stores.exchange import exchange, pack_hmget
-from stores.feast_rows import FeastRow, encode_feast_rows
-from stores.feature_vectors import Row, append_names, append_vectors, row_statuses
-from stores.layout import ViewLayout, layout_of
-from stores.monotonic import write_rows
-from stores.online_writer import OnlineWriter, WriteResult
-from stores.view_rows import Status
+from stores.cells.feature_vectors import Row, append_names, append_vectors, row_statuses
+from stores.cells.layout import ViewLayout, layout_of
+from stores.cells.view_rows import Status
+from stores.redis.clock import clock_key, parse_clock
+from stores.redis.connection import Client, connect
+from stores.redis.exchange import exchange, pack_hmget
+from stores.redis.feast_rows import FeastRow, encode_feast_rows
+from stores.redis.monotonic import write_rows
+from stores.redis.writer import OnlineWriter, WriteResult
 
 ReadRow = tuple[datetime | None, dict[str, Value] | None]
 Progress = Callable[[int], Any]

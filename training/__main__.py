@@ -1,14 +1,14 @@
 """Trains a model from the command line: `python -m training`; the feature repo and its data come from the environment.
 
-REPO, MILLRACE_DATA and MILLRACE_YAML say where things are (`stores.workspace`), SERVICE which feature service.
+REPO, MILLRACE_DATA and MILLRACE_YAML say where things are (`workspace.workspace`), SERVICE which feature service.
 """
 
 import argparse
 import os
 import sys
 
-from stores.workspace import Workspace, WorkspaceError
 from training.errors import TrainingError
+from workspace.workspace import Workspace, WorkspaceError
 
 
 def main(arguments: list[str] | None = None) -> int:

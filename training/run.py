@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import xgboost as xgb
 
-from stores.workspace import Workspace, open_store
 from training.dataset import TrainingSet, build_training_set
 from training.declaration import TrainingDeclaration, default_service, read_declaration
 from training.errors import TrainingError
@@ -26,6 +25,7 @@ from training.model_file import save_model, set_current
 from training.report import write_report
 from training.result import Count, FeatureUse, TrainResult
 from training.split import TemporalSplit, default_split
+from workspace.workspace import Workspace, open_store
 
 FALLBACK_THRESHOLD = 0.5
 _say = partial(print, flush=True)

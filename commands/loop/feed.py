@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from pipelines.batch.lake import DAY, EPOCH
 from pipelines.plan import EventTable
-from pipelines.stream.broker import RedisBroker
+from pipelines.stream.transport.redis_streams import RedisBroker
 from simulator.events_file import read_events
 from simulator.generator import generate, next_days
 from simulator.lake import LABEL_DELAY, write_lake

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import yaml
 
-from stores.redis_server import RedisServer, start_redis
-from stores.workspace import Workspace
+from workspace.redis_server import RedisServer, start_redis
+from workspace.workspace import Workspace
 
 MARK = ".made-by-run"
 

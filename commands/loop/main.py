@@ -28,8 +28,8 @@ from pipelines.batch.backfill import run_backfill
 from pipelines.batch.lake import DAY
 from pipelines.batch.session import open_spark
 from pipelines.plan import ViewPlan
-from pipelines.stream.broker import RedisBroker
-from stores.workspace import Workspace, open_store
+from pipelines.stream.transport.redis_streams import RedisBroker
+from workspace.workspace import Workspace, open_store
 
 if TYPE_CHECKING:
     from feast import FeatureStore

@@ -16,10 +16,10 @@ import pyarrow.dataset as ds
 from commands.loop.feed import Feed
 from pipelines.batch.lake import DAY
 from pipelines.plan import ViewPlan
-from stores.connection import connect
-from stores.stream_rows import read_frontier
-from stores.workspace import Workspace
+from stores.redis.connection import connect
+from stores.redis.stream_rows import read_frontier
 from validation.parity import Captured, capture
+from workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from feast import FeatureStore

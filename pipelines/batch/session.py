@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.batch.java import find_java_home
+from workspace.java import find_java_home
 
 LOGGING = Path(__file__).with_name("log4j2.properties")
 

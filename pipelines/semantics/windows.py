@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.semantics.durations import DAY, HOUR, MINUTE, SECOND, format_duration
+from contract.durations import DAY, HOUR, MINUTE, SECOND, format_duration
 
 Time = TypeVar("Time", int, npt.NDArray[np.int64])
 

@@ -11,11 +11,11 @@ from bytewax.operators import KeyedStream, StatefulBatchLogic
 
 from pipelines.partitioning import partition_of
 from pipelines.plan import EventTable, PlanError, ViewPlan
-from pipelines.stream.broker import Broker
 from pipelines.stream.handover import read_handover
 from pipelines.stream.intake import EventBatch
 from pipelines.stream.sinks import DeadLetterSink, LakeSink, OnlineSink, RowWriter, ViewRows
 from pipelines.stream.source import Clock, EventSource
+from pipelines.stream.transport.redis_streams import Broker
 from pipelines.stream.view_state import Snapshot, ViewState
 
 

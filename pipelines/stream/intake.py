@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
+from contract.durations import format_duration
 from pipelines.arrange import times
 from pipelines.plan import EventTable
-from pipelines.semantics.durations import format_duration
-from pipelines.stream.broker import Entries
-from pipelines.stream.codec import Rejected, decode_events
+from pipelines.stream.transport.codec import Rejected, decode_events
+from pipelines.stream.transport.redis_streams import Entries
 
 
 @dataclass(frozen=True, slots=True)

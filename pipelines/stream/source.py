@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from pipelines.plan import EventTable
-from pipelines.stream.broker import Broker, Entries
 from pipelines.stream.intake import EventBatch, Intake
+from pipelines.stream.transport.redis_streams import Broker, Entries
 
 READ = 10_000  # entries a read
 IDLE = timedelta(milliseconds=5)

@@ -14,7 +14,7 @@ import yaml
 from simulator.generator import generate
 from simulator.lake import write_lake
 from simulator.world import World
-from stores.redis_server import start_redis
+from workspace.redis_server import start_redis
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow

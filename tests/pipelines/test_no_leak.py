@@ -39,8 +39,8 @@ def ask(lab: Any, tmp_path_factory: pytest.TempPathFactory) -> Ask:
     from feast.types import Array, Float64, Int64, String
 
     from pipelines.plan_view import plan_stream_view
-    from stores.feature_log import FeatureLog
-    from stores.workspace import silence_feast
+    from stores.parquet.feature_log import FeatureLog
+    from workspace.workspace import silence_feast
 
     silence_feast()
     folder = tmp_path_factory.mktemp("repo")

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from contract.durations import DAY, HOUR, MINUTE, format_duration
 from pipelines.plan import PlanError, ViewPlan
-from pipelines.semantics.durations import DAY, HOUR, MINUTE, format_duration
 from pipelines.semantics.windows import Window
 
 REPO = Path(__file__).resolve().parents[2] / "feature_repo"

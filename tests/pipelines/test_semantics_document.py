@@ -83,7 +83,7 @@ def test_every_rule_is_there_once() -> None:
 
 
 def test_default_slides_are_those_of_the_code() -> None:
-    from pipelines.semantics.durations import parse_duration
+    from contract.durations import parse_duration
 
     (listed,) = re.findall(r"the largest of (.*?) that divides", DOCUMENT, re.DOTALL)
     slides = [parse_duration(part) for part in " ".join(listed.split()).split(", ")]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from contract.durations import format_duration
 from pipelines.plan import ViewPlan
-from pipelines.semantics.durations import format_duration
 
 REPO = Path(__file__).resolve().parents[2] / "feature_repo"
 
@@ -15,7 +15,7 @@ REPO = Path(__file__).resolve().parents[2] / "feature_repo"
 def shipped() -> dict[str, ViewPlan]:
     """Plans of the feature repo that comes with the project."""
     from pipelines.plan_view import plan_views
-    from stores.workspace import Workspace, read_declarations
+    from workspace.workspace import Workspace, read_declarations
 
     workspace = Workspace.from_env({"REPO": str(REPO), "MILLRACE_DATA": str(REPO.parent / "data")})
     with pytest.MonkeyPatch.context() as patch:

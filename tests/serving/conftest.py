@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from serving.config import ServingConfig, load_config
-from serving.scorer import Scorer, build_scorer
-from stores.redis_server import RedisServer, start_redis
-from stores.workspace import Workspace, open_store, read_declarations
+from serving.scoring.scorer import Scorer, build_scorer
+from workspace.redis_server import RedisServer, start_redis
+from workspace.workspace import Workspace, open_store, read_declarations
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 NUMERIC = (

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from serving.config import ServingConfigError, load_config, parse_config
-from serving.decision import DecisionPolicy, DecisionPolicyError, Threshold
+from serving.scoring.decision import DecisionPolicy, DecisionPolicyError, Threshold
 
 POLICY = [{"below": 0.3, "decide": "approve"}, {"below": 0.8, "decide": "review"}, {"decide": "decline"}]
 GOOD = {"service": "fraud_v1", "policy": POLICY}

@@ -11,8 +11,8 @@ import pytest
 import redis
 from hypothesis import settings
 
-from stores.layout import ViewLayout
-from stores.redis_server import RedisServer, start_redis
+from stores.cells.layout import ViewLayout
+from workspace.redis_server import RedisServer, start_redis
 
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")

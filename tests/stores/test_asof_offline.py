@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stores.asof_join import LogColumns, asof_join
-from stores.feature_log import FeatureLog, FeatureLogError, FeatureLogMissingError
-from stores.labels import LabelsError, read_labels
-from stores.log_source import open_duckdb
+from stores.parquet.asof_join import LogColumns, asof_join
+from stores.parquet.feature_log import FeatureLog, FeatureLogError, FeatureLogMissingError
+from stores.parquet.labels import LabelsError, read_labels
+from stores.parquet.log_source import open_duckdb
 
 DAY = 86_400_000_000
 T = 1_772_366_400_000_000  # 2026-03-01 12:00 UTC

@@ -18,11 +18,11 @@ from feast.infra.online_stores.helpers import _mmh3
 from feast.infra.online_stores.redis import RedisOnlineStore
 from feast.protos.feast.serving.ServingService_pb2 import FieldStatus
 
-from stores.clock import publish_clock
-from stores.connection import OnlineStoreUnavailable
 from stores.online_rows import OnlineReader, layout_of
+from stores.redis.clock import publish_clock
+from stores.redis.connection import OnlineStoreUnavailable
 from stores.redis_online import MillraceRedisOnlineStore
-from stores.redis_server import start_redis
+from workspace.redis_server import start_redis
 
 REFS = ["clicks:n", "clicks:rate", "clicks:last", "clicks:device", "profile:age"]
 MILLRACE = {"type": "stores.redis_online.MillraceRedisOnlineStore"}

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stores.workspace import Workspace, open_store
+from workspace.workspace import Workspace, open_store
 
 FIRST_DAY = pd.Timestamp("2024-03-01", tz="UTC")
 DAYS, ADS, A_DAY = 10, 12, 160

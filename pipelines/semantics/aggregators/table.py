@@ -6,13 +6,13 @@ from typing import Any, ClassVar, Protocol
 
 import pyarrow as pa
 
+from contract.durations import parse_duration
 from pipelines.semantics.aggregators.counting import Count, CountDistinct
 from pipelines.semantics.aggregators.extremes import Max, Min
 from pipelines.semantics.aggregators.moments import Mean, Std, Sum
 from pipelines.semantics.aggregators.positions import Duration, First, Last, LastN
 from pipelines.semantics.aggregators.ranges import Index
 from pipelines.semantics.aggregators.values import Values
-from pipelines.semantics.durations import parse_duration
 
 
 class Aggregator(Protocol):

@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from commands.loop.home import open_home
-from stores.workspace import Workspace
+from workspace.workspace import Workspace
 
 REPO = Path(__file__).parents[3] / "feature_repo"
 

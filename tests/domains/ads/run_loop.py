@@ -28,13 +28,13 @@ from pipelines.batch.backfill import run_backfill
 from pipelines.batch.lake import DAY
 from pipelines.batch.session import open_spark
 from pipelines.plan import EventTable, ViewPlan
-from pipelines.stream.broker import RedisBroker, open_broker
 from pipelines.stream.sinks import land_events
-from stores.connection import connect
-from stores.redis_server import RedisServer, start_redis
-from stores.stream_rows import read_frontier
-from stores.workspace import Workspace, open_store
+from pipelines.stream.transport.redis_streams import RedisBroker, open_broker
+from stores.redis.connection import connect
+from stores.redis.stream_rows import read_frontier
 from validation.parity import Captured, capture, compare
+from workspace.redis_server import RedisServer, start_redis
+from workspace.workspace import Workspace, open_store
 
 REPO = Path(__file__).parent / "feature_repo"
 FIRST = 20_000 * DAY  # 2024-10-04

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.semantics.durations import DAY, HOUR, MINUTE, SECOND, format_duration, parse_duration
+from contract.durations import DAY, HOUR, MINUTE, SECOND, format_duration, parse_duration
 from pipelines.semantics.windows import SLIDES, Window, WindowError, default_slide
 
 #  A stream window of 10 min with a slide of 5 min, looked at at t = 12:03, and nothing else (rule 1):

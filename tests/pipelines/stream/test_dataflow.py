@@ -18,11 +18,11 @@ from pipelines.batch.compute import compute_log
 from pipelines.partitioning import partition_of
 from pipelines.plan import PlanError, ViewPlan
 from pipelines.semantics import reference
-from pipelines.stream.broker import Entries
-from pipelines.stream.codec import encode_events
 from pipelines.stream.dataflow import build_dataflow
 from pipelines.stream.handover import HandoverError
 from pipelines.stream.sinks import ViewRows
+from pipelines.stream.transport.codec import encode_events
+from pipelines.stream.transport.redis_streams import Entries
 
 MINUTE = 60_000_000
 PARTITIONS = 3

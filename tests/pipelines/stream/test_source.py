@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from pipelines.plan import EventTable
-from pipelines.stream.broker import Entries
 from pipelines.stream.source import EventPartition, EventSource
+from pipelines.stream.transport.redis_streams import Entries
 
 EVENT = b'{"id": 1, "at": "1970-01-01T00:00:05Z", "user": "a"}'
 SECOND = 1_000_000

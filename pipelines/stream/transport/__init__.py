@@ -1,0 +1,1 @@
+"""How events travel: brokers that the stream reads and producers write."""

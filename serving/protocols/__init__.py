@@ -1,0 +1,1 @@
+"""The tongues that the service speaks over HTTP."""

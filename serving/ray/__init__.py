@@ -1,0 +1,1 @@
+"""Ray Serve: replicas, the ingress, start and end."""

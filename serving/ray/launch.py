@@ -1,0 +1,140 @@
+"""Starts the scoring service on a private, local Ray, and ends it without a trace."""
+
+import logging
+import os
+import shutil
+import signal
+import tempfile
+import time
+import urllib.request
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from serving.config import ServingConfig, load_config
+from serving.ray.environment import free_port, serve_environment
+from workspace.workspace import Workspace
+
+OBJECT_STORE_BYTES = 80_000_000
+"""Ray's smallest allowed is 75 MiB; scoring passes nothing through it."""
+
+ANSWER_SECONDS = 60.0
+"""How long a deployed service may take to answer for the first time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A running service.
+
+    Attributes:
+        url: Where it answers, such as `http://127.0.0.1:8000`.
+        wanted_port: The port that was asked for; another one is used if it was taken.
+        is_deployed: Whether it answers there; False only while it starts.
+    """
+
+    url: str
+    wanted_port: int
+    is_deployed: bool
+    _folder: Path
+
+    def stop(self) -> None:
+        """End the service and its Ray, and remove its folder; a second call does nothing."""
+        import ray
+        from ray import serve
+
+        from serving.ray.app import NAME
+
+        if ray.is_initialized():
+            if self.is_deployed:
+                serve.delete(NAME)  # lets requests under way finish
+            ray.shutdown()
+        self.end_leftovers()
+
+    def end_leftovers(self) -> None:
+        """Kill what a Ray that ended before its time has left, and remove its folder; finds processes on Linux only.
+
+        Actors and HAProxy can outlive it. Each carries this service's private folder in its environment.
+        """
+        mine = os.fsencode(self._folder)
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                if mine in (process / "environ").read_bytes() and int(process.name) != os.getpid():
+                    os.kill(int(process.name), signal.SIGKILL)
+            except OSError:  # it ended meanwhile, or is another user's
+                continue
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def launch(workspace: Workspace, port: int | None = None, config: ServingConfig | None = None) -> Service:
+    """Start the service and wait until it answers.
+
+    Must be called before anything imports `ray.serve`, which reads its environment only once.
+
+    Args:
+        workspace: Whose features and model.
+        port: Where to listen; 0 takes a free port, None what `serving.yaml` says. A taken port makes it the next free.
+        config: What to serve; None reads the feature repo's `serving.yaml`.
+
+    Raises:
+        ServingConfigError: `serving.yaml` cannot be used.
+        DecisionPolicyError: Its policy cannot.
+        ServiceError: The registry's service cannot be served as declared.
+        ModelError: There is no model, or it does not fit.
+        PortError: No port is free.
+        TimeoutError: It is deployed but does not answer.
+    """
+    from serving.scoring.scorer import build_scorer
+
+    config = config or load_config(workspace.repo / "serving.yaml")
+    build_scorer(workspace, config)  # says here what a replica would say in a log, again and again
+    wanted = config.http.port if port is None else port
+    host = config.http.host
+    chosen = free_port(host, wanted)
+    folder = Path(tempfile.mkdtemp(prefix="millrace-", dir="/tmp"))  # Ray's socket paths must be short
+    metrics_port = free_port(host, 0)
+    os.environ.update(serve_environment(folder, (metrics_port, free_port(host, metrics_port + 1))))
+    service = Service(f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{chosen}", wanted, False, folder)
+    try:
+        _deploy(workspace, replace(config, http=replace(config.http, port=chosen)), folder)
+        _wait_until_answered(f"{service.url}/healthz")
+    except BaseException:
+        service.stop()
+        raise
+    return replace(service, is_deployed=True)
+
+
+def _deploy(workspace: Workspace, config: ServingConfig, folder: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Ray Serve's own use of Pydantic
+        import ray
+        from ray import serve
+        from ray.serve.config import HTTPOptions
+        from ray.serve.schema import LoggingConfig
+
+        from serving.ray.app import NAME, build_app
+
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    ray.init(
+        address="local",
+        num_cpus=max(2, os.cpu_count() or 2),
+        include_dashboard=False,
+        object_store_memory=OBJECT_STORE_BYTES,
+        logging_level=logging.ERROR,
+        log_to_driver=False,
+        _temp_dir=str(folder),
+    )
+    quiet = LoggingConfig(enable_access_log=False, log_level="WARNING")
+    serve.start(http_options=HTTPOptions(host=config.http.host, port=config.http.port), logging_config=quiet)
+    serve.run(build_app(workspace, config), name=NAME, route_prefix="/", logging_config=quiet)
+
+
+def _wait_until_answered(url: str) -> None:
+    """Wait for HAProxy, which hears of a new replica a moment after Ray Serve calls it ready."""
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.05)
+    raise TimeoutError(f"{url} did not answer within {ANSWER_SECONDS:g} s of its start; is the machine overloaded?")

@@ -1,0 +1,1 @@
+"""What a request must contain, and how it is checked."""

@@ -1,0 +1,141 @@
+"""What a scoring request must contain, and how it is checked.
+
+A request is a JSON object with one value per field. Fields the service does not know are ignored, so that a caller can
+send the whole event. `event_timestamp` is optional everywhere: left out, it is the time of arrival.
+"""
+
+from dataclasses import dataclass, field
+
+from serving.request.fields import TIMESTAMP_EXAMPLE, Converter, UnfitValueError, converter_for, describe, to_timestamp
+
+EVENT_TIMESTAMP = "event_timestamp"
+INSTANCES = "instances"
+EXPLAIN = "features"
+RESERVED = (INSTANCES, EXPLAIN)
+"""Keys of a request body that are no fields: a batch's instances, and whether to return the features."""
+
+Row = tuple[object, ...]
+"""One checked request: the event timestamp (UTC microseconds), then the values in the order of the schema's fields."""
+
+
+class RequestError(ValueError):
+    """A request that cannot be scored: which field, and what to write instead.
+
+    Attributes:
+        field: The field's name, in a batch as `instances[3].amount`; None when the whole body is meant.
+        message: What was given and what is expected.
+    """
+
+    def __init__(self, field_name: str | None, message: str) -> None:
+        super().__init__(f"{field_name}: {message}" if field_name else message)
+        self.field = field_name
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class RequestField:
+    """One value a caller must send.
+
+    Attributes:
+        name: The field's name in the JSON object.
+        kind: Its type: int64, int32, float64, float32, string, bool, timestamp, or a list of one (`int64[]`).
+        is_key: Whether it is an entity's join key; else it is request data of an on-demand view.
+    """
+
+    name: str
+    kind: str
+    is_key: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSchema:
+    """The request of one feature service.
+
+    Attributes:
+        fields: What the caller sends, join keys first; without the event timestamp.
+        fills: Request data that is not asked for: (its name, the request field or `event_timestamp` that fills it).
+    """
+
+    fields: tuple[RequestField, ...]
+    fills: tuple[tuple[str, str], ...] = ()
+    _converters: tuple[tuple[str, str, Converter], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        converters: list[tuple[str, str, Converter]] = []
+        for one in self.fields:
+            converter = converter_for(one.kind)
+            if converter is None:
+                raise ValueError(f"{one.name}: {one.kind} cannot be sent as JSON; declare a number, string or boolean.")
+            converters.append((one.name, one.kind, converter))
+        object.__setattr__(self, "_converters", tuple(converters))
+
+    def parse_one(self, body: object, now_us: int, at: str = "") -> Row:
+        """Check one request object.
+
+        Args:
+            body: The parsed JSON.
+            now_us: The time of arrival, UTC microseconds: the event timestamp of a request that has none.
+            at: What to put before a field's name in an error, such as `instances[3].`.
+
+        Raises:
+            RequestError: A field is missing or does not fit.
+        """
+        if type(body) is not dict:
+            raise RequestError(at.rstrip(".") or None, f"expected a JSON object, got {describe(body)}")
+        given = body.get(EVENT_TIMESTAMP)
+        name = EVENT_TIMESTAMP
+        try:
+            values: list[object] = [now_us if given is None else to_timestamp(given)]
+            for name, _, convert in self._converters:
+                values.append(convert(body[name]))
+        except KeyError:
+            expected = next(kind for known, kind, _ in self._converters if known == name)
+            raise RequestError(at + name, f"is missing; expected {_expectation(expected)}") from None
+        except UnfitValueError as error:
+            raise RequestError(at + name, str(error)) from None
+        return tuple(values)
+
+    def parse(self, body: object, now_us: int, most: int) -> tuple[list[Row], bool]:
+        """Check a request or a batch `{"instances": [...]}`; returns the rows and whether it was a batch.
+
+        Args:
+            body: The parsed JSON.
+            now_us: The time of arrival, UTC microseconds.
+            most: How many instances a batch may hold.
+
+        Raises:
+            RequestError: A field is missing or does not fit, or the batch is empty or too long.
+        """
+        if type(body) is not dict or INSTANCES not in body:
+            return [self.parse_one(body, now_us)], False
+        instances = body[INSTANCES]
+        if type(instances) is not list or not instances:
+            got = "an empty list" if instances == [] else describe(instances)
+            raise RequestError(INSTANCES, f"expected a list of at least one object, got {got}")
+        if len(instances) > most:
+            raise RequestError(INSTANCES, f"expected at most {most} objects, got {len(instances)}; send several")
+        return [self.parse_one(one, now_us, f"{INSTANCES}[{i}].") for i, one in enumerate(instances)], True
+
+    @staticmethod
+    def wants_features(body: object) -> bool:
+        """Tell whether the request asks for its features.
+
+        Raises:
+            RequestError: `features` is neither true nor false.
+        """
+        asked = body.get(EXPLAIN, False) if isinstance(body, dict) else False
+        if not isinstance(asked, bool):
+            raise RequestError(EXPLAIN, f"expected true or false, got {describe(asked)}")
+        return asked
+
+    def describe(self) -> list[dict[str, object]]:
+        """List the fields as JSON for people and clients."""
+        fields: list[dict[str, object]] = [
+            {"name": one.name, "type": one.kind, "required": True, "role": "join key" if one.is_key else "request data"}
+            for one in self.fields
+        ]
+        return [*fields, {"name": EVENT_TIMESTAMP, "type": "timestamp", "required": False, "role": "event timestamp"}]
+
+
+def _expectation(kind: str) -> str:
+    return f'a {kind} such as "{TIMESTAMP_EXAMPLE}"' if kind == "timestamp" else f"a value of type {kind}"

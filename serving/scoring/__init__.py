@@ -1,0 +1,1 @@
+"""From checked requests to scores and decisions. Knows neither HTTP nor Ray."""

@@ -1,0 +1,129 @@
+"""Computes an on-demand view for a whole batch with the declared function, fed as Feast feeds it.
+
+Feast hands a function the join keys, the request data and the stored features the view declares, each under
+`view__feature` and under `feature`. The same names and types arrive here, without a protobuf message per value.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from serving.scoring.column import Column, is_numeric
+from serving.scoring.service import OnDemandView
+
+_log = logging.getLogger(__name__)
+
+
+class OnDemandError(ValueError):
+    """An on-demand view's function did not give what it declares."""
+
+
+def compute(view: OnDemandView, given: Mapping[str, Column], rows: int) -> tuple[dict[str, Column], bool]:
+    """Compute a view's outputs, one call of its function for the batch.
+
+    If the function fails, it is called once for each row, so that one strange request does not cost the others theirs.
+
+    Args:
+        view: The view.
+        given: Join keys and request data by name, stored features by `view__feature`.
+        rows: The number of rows.
+
+    Returns:
+        The outputs by `view__feature`, missing where the function failed; and whether it failed for some row.
+    """
+    inputs = _inputs(view, given)
+    try:
+        return _call(view, inputs, rows), False
+    except Exception as error:
+        _log.warning("%s failed for a batch of %d: %s: %s", view.name, rows, type(error).__name__, error)
+    parts = [_call_one(view, {name: c.slice(row, row + 1) for name, c in inputs.items()}) for row in range(rows)]
+    names = [f"{view.name}__{name}" for name, _ in view.outputs]
+    return {name: concatenate([part[name] for part in parts]) for name in names}, True
+
+
+def concatenate(columns: Sequence[Column]) -> Column:
+    """Join columns of the same feature, whose kinds may differ where a function gave integers for some rows only."""
+    valid = np.concatenate([column.valid for column in columns])
+    kinds = {column.kind for column in columns}
+    if len(kinds) == 1 and not isinstance(columns[0].values, list):
+        return Column(columns[0].kind, np.concatenate([column.values for column in columns]), valid)
+    if all(is_numeric(kind) for kind in kinds):
+        out = np.empty(len(valid), dtype=np.float64)
+        np.concatenate([np.where(column.valid, column.values, np.nan) for column in columns], out=out)
+        return Column("float64", out, valid)
+    return Column(columns[0].kind, [value for column in columns for value in column.values], valid)
+
+
+def _inputs(view: OnDemandView, given: Mapping[str, Column]) -> dict[str, Column]:
+    inputs = {name: column for name, column in given.items() if "__" not in name}
+    for source, feature in view.inputs:
+        column = given[f"{source}__{feature}"]
+        inputs[f"{source}__{feature}"] = column
+        inputs[feature] = column
+    return inputs
+
+
+def _call(view: OnDemandView, inputs: Mapping[str, Column], rows: int) -> dict[str, Column]:
+    outputs = dict(_call_pandas(view, inputs) if view.mode == "pandas" else _call_python(view, inputs))
+    for name, column in outputs.items():
+        if len(column.valid) != rows:
+            raise OnDemandError(f"{name}: its function gave {len(column.valid)} values for {rows} rows; give one each.")
+    return outputs
+
+
+def _call_one(view: OnDemandView, inputs: Mapping[str, Column]) -> dict[str, Column]:
+    try:
+        return _call(view, inputs, 1)
+    except Exception:
+        return {f"{view.name}__{name}": Column.missing(kind, 1) for name, kind in view.outputs}
+
+
+def _call_pandas(view: OnDemandView, inputs: Mapping[str, Column]) -> Iterator[tuple[str, Column]]:
+    import pandas as pd
+
+    frame = pd.DataFrame({name: column.as_pandas() for name, column in inputs.items()}, copy=False)
+    result = view.udf(frame)
+    for name, kind in view.outputs:
+        full = f"{view.name}__{name}"
+        series = result.get(name, result.get(full))
+        if series is None:
+            raise OnDemandError(f"{full}: its function gave {sorted(result)}; give every declared feature.")
+        raw = series.to_numpy()
+        if raw.dtype.kind not in "iufb" and is_numeric(kind):
+            raw = series.to_numpy(dtype=np.float64, na_value=np.nan)
+        elif kind == "timestamp":
+            raw = pd.to_datetime(series, utc=True).dt.tz_localize(None).to_numpy()
+        yield full, _column(kind, raw)
+
+
+def _call_python(view: OnDemandView, inputs: Mapping[str, Column]) -> Iterator[tuple[str, Column]]:
+    result = view.udf({name: column.as_python() for name, column in inputs.items()})
+    for name, kind in view.outputs:
+        full = f"{view.name}__{name}"
+        values = result.get(name, result.get(full))
+        if values is None:
+            raise OnDemandError(f"{full}: its function gave {sorted(result)}; give every declared feature.")
+        if kind == "timestamp":
+            values = [None if value is None else value.replace(tzinfo=None) for value in values]
+            yield full, _column(kind, np.array(values, dtype="datetime64[us]"))
+            continue
+        raw = np.asarray(values) if is_numeric(kind) else None
+        if raw is not None and raw.dtype.kind not in "iufb":
+            raw = np.asarray(values, dtype=np.float64)
+        yield full, _column(kind, list(values) if raw is None else raw)
+
+
+def _column(kind: str, raw: Any) -> Column:
+    """Build a column from what a function gave; numbers keep the type it gave, as they do in Feast."""
+    if kind == "timestamp":
+        there = ~np.isnat(raw)
+        return Column(kind, raw.astype("datetime64[us]").astype(np.int64), there)
+    if not is_numeric(kind):
+        values = list(raw)
+        return Column(kind, values, np.fromiter((value is not None for value in values), np.bool_, len(values)))
+    if raw.dtype.kind == "f":
+        return Column("float64", raw.astype(np.float64, copy=False), ~np.isnan(raw))
+    actual = "bool" if raw.dtype.kind == "b" else "int64"
+    return Column(actual, raw.astype(bool if actual == "bool" else np.int64, copy=False), np.ones(len(raw), np.bool_))

@@ -1,0 +1,90 @@
+"""Encodes event times, int64 microseconds UTC, as serialized protobuf `Timestamp` messages, and back.
+
+A `Timestamp` is two varint fields, seconds (1) and nanoseconds (2), each absent when zero; the Unix epoch is no bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from stores.cells.blocks import Block, beside, repeated, varint_block
+from stores.cells.varint import decode_varints
+
+NO_TIMESTAMP = int(np.iinfo(np.int64).min)
+"""Stands for "no event time" in int64 arrays."""
+
+_MICROS = 1_000_000
+_SECONDS_TAG = 0x08
+_NANOS_TAG = 0x10
+
+
+def encode_timestamps(micros: npt.NDArray[np.int64]) -> list[bytes]:
+    """Encode event times: the strings of `timestamp_block`."""
+    return timestamp_block(micros).strings()
+
+
+def timestamp_block(micros: npt.NDArray[np.int64]) -> Block:
+    """Encode event times; times before 1970 have negative seconds and positive nanoseconds, as protobuf wants.
+
+    Args:
+        micros: int64 microseconds since the epoch, UTC, shape (n,).
+    """
+    seconds, rest = np.divmod(np.asarray(micros, dtype=np.int64), _MICROS)
+    return beside(_field(_SECONDS_TAG, seconds), _field(_NANOS_TAG, rest * 1000))
+
+
+def _field(tag: int, values: npt.NDArray[np.int64]) -> Block:
+    block = beside(repeated(bytes([tag]), len(values)), varint_block(values))
+    zero = values == 0
+    return block.without(zero) if zero.any() else block
+
+
+def decode_timestamps(cells: Sequence[bytes | None]) -> npt.NDArray[np.int64]:
+    """Decode serialized `Timestamp` messages, cutting nanoseconds to microseconds.
+
+    Args:
+        cells: One message per row; None where nothing is stored.
+
+    Returns:
+        int64 microseconds since the epoch, UTC; `NO_TIMESTAMP` for None.
+
+    Raises:
+        ValueError: A cell is not a `Timestamp`.
+    """
+    if not all(cells):
+        return _decode_sparse(cells)
+    stamps: Sequence[bytes] = cells  # type: ignore[assignment]  # all() leaves no None
+    values, is_seconds = _tokens(stamps)
+    micros = values[is_seconds] * _MICROS
+    if len(micros) != len(cells):  # a time in the first second of 1970
+        return np.concatenate([_decode_one(stamp) for stamp in stamps])
+    nanos = ~is_seconds
+    micros[is_seconds.cumsum()[nanos] - 1] += values[nanos] // 1000
+    return micros
+
+
+def _decode_sparse(cells: Sequence[bytes | None]) -> npt.NDArray[np.int64]:
+    out = np.full(len(cells), NO_TIMESTAMP, dtype=np.int64)
+    out[[row for row, cell in enumerate(cells) if cell is not None]] = 0
+    filled = [row for row, cell in enumerate(cells) if cell]
+    if filled:
+        out[filled] = decode_timestamps([cells[row] for row in filled])
+    return out
+
+
+def _decode_one(stamp: bytes) -> npt.NDArray[np.int64]:
+    values, is_seconds = _tokens([stamp])
+    return np.array([(values[is_seconds] * _MICROS).sum() + (values[~is_seconds] // 1000).sum()], dtype=np.int64)
+
+
+def _tokens(stamps: Sequence[bytes]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Decode the fields of non-empty messages: their values, and which are seconds (the others are nanoseconds)."""
+    tokens, _ = decode_varints(np.frombuffer(b"".join(stamps), dtype=np.uint8))
+    tags, values = tokens[0::2], tokens[1::2]
+    is_seconds = tags == _SECONDS_TAG
+    if len(tags) != len(values) or not (is_seconds | (tags == _NANOS_TAG)).all():
+        raise ValueError("Timestamp: a stored event time is not a protobuf Timestamp; was the key written by Feast?")
+    return values, is_seconds

@@ -1,0 +1,1 @@
+"""Feature logs in Parquet, and point-in-time joins over them."""

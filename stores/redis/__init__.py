@@ -1,0 +1,1 @@
+"""The hot online store: Redis, read and written in bulk."""

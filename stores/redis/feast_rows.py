@@ -1,0 +1,59 @@
+"""Encodes the rows that Feast hands to an online store, protobuf messages with a dictionary each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stores.cells.layout import ViewLayout
+from stores.cells.timestamps import encode_timestamps
+from stores.redis.monotonic import EncodedRows
+from stores.redis.writer import newest_rows
+
+if TYPE_CHECKING:
+    from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+    from feast.protos.feast.types.Value_pb2 import Value
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+FeastRow = tuple["EntityKey", "dict[str, Value]", datetime, datetime | None]
+"""Entity key, values by feature, event time (UTC if it has no zone), created time."""
+
+
+def encode_feast_rows(layout: ViewLayout, keys: Sequence[bytes], data: Sequence[FeastRow]) -> list[EncodedRows]:
+    """Encode the newest row of each key; the last one at equal times.
+
+    Args:
+        layout: The view.
+        keys: The rows' Redis keys.
+        data: The rows. Values may be of any Feast type.
+
+    Returns:
+        One batch for each set of features that occurs among the rows; nearly always one.
+    """
+    micros = np.fromiter((_micros(when) for _, _, when, _ in data), np.int64, len(data))
+    newest = newest_rows(list(keys), micros)
+    join_keys = {name for name, _ in layout.join_keys}  # among a stream view's features; the key has them already
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for row in range(len(data)) if newest is None else newest.tolist():
+        groups.setdefault(tuple(data[row][1]), []).append(row)
+    return [
+        EncodedRows(
+            [keys[row] for row in rows],
+            [layout.timestamp_field, *map(layout.feature_field, names)],
+            [
+                encode_timestamps(micros[rows]),
+                *([data[row][1][name].SerializeToString() for row in rows] for name in names),
+            ],
+        )
+        for names, rows in ((tuple(n for n in given if n not in join_keys), rows) for given, rows in groups.items())
+    ]
+
+
+def _micros(when: Any) -> int:
+    aware = when if when.tzinfo else when.replace(tzinfo=UTC)
+    return (aware - _EPOCH) // _MICROSECOND

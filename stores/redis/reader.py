@@ -1,0 +1,102 @@
+"""Reads many entities' features from Redis in one round trip, as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from redis.exceptions import ResponseError
+
+from stores.cells.entity_keys import EntityKeyEncoder, Values
+from stores.cells.layout import ViewLayout
+from stores.cells.view_decoding import Columns, decode_views
+from stores.cells.view_rows import OnlineRows
+from stores.redis.connection import Client
+from stores.redis.exchange import exchange, pack_hmget
+
+
+@dataclass(frozen=True, slots=True)
+class _SharedKey:
+    """Views whose rows lie in the same hash: same project, same join keys."""
+
+    keys: EntityKeyEncoder
+    views: tuple[ViewLayout, ...]
+    fields: tuple[bytes, ...]
+
+
+class OnlineReader:
+    """Reads the rows of several feature views.
+
+    Args:
+        client: Redis, from `stores.redis.connection.connect`; a replica will do. Thread-safe, and so is the reader.
+        layouts: The views, with unique names.
+    """
+
+    def __init__(self, client: Client, layouts: Sequence[ViewLayout]) -> None:
+        self._client = client
+        groups: dict[tuple[str, tuple[tuple[str, str], ...]], list[ViewLayout]] = {}
+        for layout in layouts:
+            groups.setdefault((layout.project, tuple(sorted(layout.join_keys))), []).append(layout)
+        self._groups = [
+            _SharedKey(EntityKeyEncoder(project, join_keys), tuple(views), tuple(chain(*map(_fields, views))))
+            for (project, join_keys), views in groups.items()
+        ]
+
+    def read(
+        self, join_values: Mapping[str, Values], as_of_us: int | npt.NDArray[np.int64] | None = None
+    ) -> OnlineRows:
+        """Read the newest rows of all views for n requests.
+
+        One HMGET per distinct entity key, all in one round trip. A null join key (None, NaN) is an entity never seen.
+
+        Args:
+            join_values: Per join key, one value per request.
+            as_of_us: The time of the requests, int64 microseconds UTC, one for all or shape (n,). A row holds while
+                `event_timestamp >= as_of - ttl`, the same bound as the offline join (rule 9). None applies no ttl.
+
+        Raises:
+            OnlineStoreUnavailable: Redis does not answer.
+            EntityKeyError: A join key is absent or does not fit its type.
+            StoredTypeMismatchError: Redis holds another type than a view declares.
+        """
+        asked: list[tuple[_SharedKey, list[bytes | None], dict[bytes, int]]] = []
+        unique: list[bytes] = []
+        packed: list[bytes] = []
+        for group in self._groups:
+            keys = group.keys.encode(join_values)
+            positions = {key: row for row, key in enumerate(dict.fromkeys(keys)) if key is not None}
+            if None in keys:
+                positions = {key: row for row, key in enumerate(positions)}
+            asked.append((group, keys, positions))
+            unique += positions
+            packed += pack_hmget(list(positions), group.fields)
+        replies = exchange(self._client, unique, packed)
+        _raise_refused(replies)
+        views: list[tuple[ViewLayout, Columns]] = []
+        start = 0
+        for group, keys, positions in asked:
+            found = replies[start : start + len(positions)]
+            start += len(positions)
+            if len(positions) < len(keys):
+                nothing = [None] * len(group.fields)
+                found = [nothing if key is None else found[positions[key]] for key in keys]
+            columns: Columns = list(zip(*found, strict=True)) if found else [()] * len(group.fields)
+            for layout in group.views:
+                width = 1 + len(layout.features)
+                views.append((layout, columns[:width]))
+                columns = columns[width:]
+        return decode_views(views, as_of_us)
+
+
+def _fields(layout: ViewLayout) -> list[bytes]:
+    return [layout.timestamp_field, *map(layout.feature_field, layout.feature_names)]
+
+
+def _raise_refused(replies: Sequence[Any]) -> None:
+    for reply in replies:
+        if isinstance(reply, ResponseError):
+            raise reply

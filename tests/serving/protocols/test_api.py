@@ -1,0 +1,129 @@
+"""The HTTP interface, without Ray: the ASGI app is called directly."""
+
+import asyncio
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from serving.protocols.api import ScoringApi
+from serving.scoring.scorer import Scorer
+
+Call = Callable[..., httpx.Response]
+ARRIVAL_US = 1_772_366_400_000_000
+
+
+@pytest.fixture
+def call(scorer: Scorer) -> Call:
+    api = ScoringApi(scorer, now_us=lambda: ARRIVAL_US)
+
+    def send(method: str, path: str, **options: object) -> httpx.Response:
+        async def run() -> httpx.Response:
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(app=api), base_url="http://test") as client:
+                return await client.request(method, path, **options)  # type: ignore[arg-type]
+
+        return asyncio.run(run())
+
+    return send
+
+
+def test_request_gets_score_decision_and_model(call: Call, request_body: dict[str, object]) -> None:
+    answer = call("POST", "/v1/score", json=request_body)
+    body = answer.json()
+    assert answer.status_code == 200
+    assert set(body) == {"score", "decision", "model", "version", "event_timestamp", "degraded"}
+    assert body["decision"] == ("skip" if body["score"] < 0.5 else "show")
+    assert (body["model"], body["version"], body["degraded"]) == ("click_v1", "v1", False)
+    assert body["event_timestamp"] == "2026-03-01T12:00:00.000000Z"
+
+
+def test_event_timestamp_left_out_is_the_time_of_arrival(call: Call, request_body: dict[str, object]) -> None:
+    body = {name: value for name, value in request_body.items() if name != "event_timestamp"}
+    assert call("POST", "/v1/score", json=body).json()["event_timestamp"] == "2026-03-01T12:00:00.000000Z"
+
+
+def test_features_come_with_the_score_if_asked(call: Call, request_body: dict[str, object]) -> None:
+    body = call("POST", "/v1/score", json={**request_body, "ad_id": 99, "features": True}).json()
+    assert body["features"]["user_activity__clicks"] == 4
+    assert body["features"]["user_activity__last_ads"] == [7, 8]
+    assert body["features"]["user_activity__last_seen"] == "2026-03-01T11:00:00Z"
+    assert {"feature": "ad_quality__rate", "reason": "not_found"} in body["missing"]
+
+
+def test_batch_gets_a_prediction_for_each_instance(call: Call, request_body: dict[str, object]) -> None:
+    alone = call("POST", "/v1/score", json=request_body).json()
+    other = {**request_body, "user_id": "bob"}
+    body = call("POST", "/v1/score", json={"instances": [other, request_body]}).json()
+    assert set(body) == {"model", "version", "degraded", "predictions"}
+    assert body["predictions"][1]["score"] == alone["score"]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [({"ad_id": "7"}, "ad_id"), ({"bid": None}, "bid"), ({"event_timestamp": 5}, "event_timestamp")],
+)
+def test_value_that_does_not_fit_is_a_422_that_names_the_field(
+    call: Call, request_body: dict[str, object], change: dict[str, object], field: str
+) -> None:
+    answer = call("POST", "/v1/score", json={**request_body, **change})
+    assert answer.status_code == 422
+    assert answer.json()["error"]["field"] == field
+    assert "expected" in answer.json()["error"]["message"]
+
+
+def test_batch_longer_than_configured_is_a_422(call: Call, request_body: dict[str, object]) -> None:
+    answer = call("POST", "/v1/score", json={"instances": [request_body] * 9})
+    assert (answer.status_code, answer.json()["error"]["field"]) == (422, "instances")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        pytest.param(b"", "the body is no JSON", id="empty"),
+        pytest.param(b"{", "the body is no JSON", id="cut"),
+        pytest.param(b'{"bid": NaN}', "NaN is no JSON number", id="nan"),
+        pytest.param(b'{"bid": -Infinity}', "-Infinity is no JSON number", id="infinity"),
+        pytest.param(b"\xff", "the body is no JSON", id="no_utf8"),
+        pytest.param(b"[" * 100_000, "the body is no JSON", id="deep"),
+    ],
+)
+def test_body_that_is_no_json_is_a_400(call: Call, content: bytes, message: str) -> None:
+    answer = call("POST", "/v1/score", content=content)
+    assert answer.status_code == 400
+    assert message in answer.json()["error"]["message"]
+
+
+def test_body_larger_than_configured_is_a_413(call: Call) -> None:
+    assert call("POST", "/v1/score", content=b" " * 1_000_001).status_code == 413
+
+
+def test_unknown_path_is_told_which_there_are(call: Call) -> None:
+    answer = call("GET", "/score")
+    assert answer.status_code == 404
+    assert "/v1/score" in answer.json()["error"]["message"]
+
+
+def test_wrong_method_is_told_the_right_one(call: Call) -> None:
+    answer = call("GET", "/v1/score")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+
+
+def test_model_is_described_with_request_and_policy(call: Call) -> None:
+    body = call("GET", "/v1/model").json()
+    assert (body["name"], body["version"], body["metrics"]) == ("click_v1", "v1", {"auroc": 0.9})
+    assert body["policy"] == [{"decide": "skip", "below": 0.5}, {"decide": "show"}]
+    assert body["request"][0] == {"name": "user_id", "type": "string", "required": True, "role": "join key"}
+
+
+def test_service_is_ready_while_its_store_answers(call: Call) -> None:
+    assert call("GET", "/readyz").json() == {"status": "ready"}
+    assert call("GET", "/healthz").status_code == 200
+
+
+def test_fault_of_the_service_is_a_500_without_its_details(
+    call: Call, scorer: Scorer, request_body: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Scorer, "score", lambda *_: 1 / 0)
+    answer = call("POST", "/v1/score", json=request_body)
+    assert answer.status_code == 500
+    assert answer.json() == {"error": {"field": None, "message": "the service failed; its log says why"}}

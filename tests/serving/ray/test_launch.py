@@ -1,0 +1,173 @@
+"""The whole service as its users start it: a process with its own Ray, over HTTP, on a real Redis."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from workspace.redis_server import RedisServer, start_redis
+from workspace.workspace import Workspace
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[3]
+MakeAds = Callable[[Path, str], Workspace]
+
+
+@dataclass
+class Served:
+    url: str
+    process: subprocess.Popen[str]
+    redis: RedisServer
+    taken_port: int
+    said: str
+
+
+def start(workspace: Workspace, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "serving", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **workspace.environment()},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_until_ready(process: subprocess.Popen[str]) -> str:
+    """Read what the service says up to the line with its address."""
+    assert process.stdout is not None
+    said = ""
+    while "/v1/score" not in said:
+        line = process.stdout.readline()
+        assert line, f"it ended: {said} {process.communicate()}"
+        said += line
+    return said
+
+
+def processes_of(session: int) -> list[str]:
+    """List what still runs of a process that was started as its own session, or was left by one of its children."""
+    left = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text().rsplit(")", 1)[1].split()
+            if int(fields[3]) == session and fields[0] != "Z":
+                left.append((folder / "cmdline").read_text().replace("\0", " "))
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return left
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, make_ads: MakeAds) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("served")
+    with start_redis() as redis_server, socket.socket() as occupied:
+        occupied.bind(("127.0.0.1", 0))
+        occupied.listen()
+        taken = int(occupied.getsockname()[1])
+        workspace = make_ads(folder, redis_server.connection_string)
+        process = start(workspace, "--port", str(taken), "--announce", str(folder / "url.json"))
+        try:
+            said = wait_until_ready(process)
+            url = json.loads((folder / "url.json").read_text())["url"]
+            yield Served(url, process, redis_server, taken, said)
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def test_request_is_scored_over_http(served: Served, request_body: dict[str, object]) -> None:
+    answer = httpx.post(f"{served.url}/v1/score", json={**request_body, "features": True}, timeout=30)
+    assert answer.status_code == 200
+    assert answer.json()["degraded"] is False
+    assert answer.json()["missing"] == []
+
+
+def test_taken_port_is_stepped_over_and_told(served: Served) -> None:
+    assert f"port {served.taken_port} is taken, using {served.url.rsplit(':', 1)[1]}" in served.said
+
+
+def test_concurrent_requests_each_get_their_own_answer(served: Served, request_body: dict[str, object]) -> None:
+    import asyncio
+
+    bodies = [{**request_body, "bid": 0.5 + i, "user_id": ["ann", "bob"][i % 2], "features": True} for i in range(64)]
+
+    async def send_all() -> list[httpx.Response]:
+        async with httpx.AsyncClient(timeout=30) as client:
+            return await asyncio.gather(*(client.post(f"{served.url}/v1/score", json=body) for body in bodies))
+
+    answers = [answer.json() for answer in asyncio.run(send_all())]
+    assert [answer["features"]["bid_against_ad__expected_value"] for answer in answers] == [
+        pytest.approx((0.5 + i) * 0.25) for i in range(64)
+    ]
+    assert [answer["features"]["user_activity__clicks"] for answer in answers] == [4, 0] * 32
+
+
+def test_batch_is_scored_over_http(served: Served, request_body: dict[str, object]) -> None:
+    answer = httpx.post(f"{served.url}/v1/score", json={"instances": [request_body] * 3}, timeout=30)
+    assert len(answer.json()["predictions"]) == 3
+
+
+def test_field_that_does_not_fit_is_a_422_over_http(served: Served, request_body: dict[str, object]) -> None:
+    answer = httpx.post(f"{served.url}/v1/score", json={**request_body, "bid": "much"}, timeout=30)
+    assert answer.status_code == 422
+    assert answer.json() == {"error": {"field": "bid", "message": 'expected a finite number, got the string "much"'}}
+
+
+def test_model_and_readiness_are_answered(served: Served) -> None:
+    assert httpx.get(f"{served.url}/v1/model", timeout=30).json()["version"] == "v1"
+    assert httpx.get(f"{served.url}/readyz", timeout=30).status_code == 200
+    assert httpx.get(f"{served.url}/healthz", timeout=30).json() == {"status": "alive"}
+
+
+def test_without_redis_it_answers_degraded_and_is_not_ready(served: Served, request_body: dict[str, object]) -> None:
+    served.redis.stop()
+    answer = httpx.post(f"{served.url}/v1/score", json={**request_body, "features": True}, timeout=30)
+    assert answer.status_code == 200
+    assert answer.json()["degraded"] is True
+    assert {"feature": "ad_quality__rate", "reason": "store_unavailable"} in answer.json()["missing"]
+    readiness = httpx.get(f"{served.url}/readyz", timeout=30)
+    assert readiness.status_code == 503
+    assert "the online store does not answer" in readiness.json()["reasons"][0]
+    assert httpx.get(f"{served.url}/healthz", timeout=30).status_code == 200
+
+
+def test_sigterm_leaves_no_process_behind(served: Served) -> None:
+    served.process.terminate()
+    served.process.communicate()
+    assert served.process.returncode == 0
+    assert processes_of(served.process.pid) == []
+
+
+def test_ctrl_c_in_a_terminal_leaves_no_process_behind(
+    tmp_path: Path, make_ads: MakeAds, redis_server: RedisServer
+) -> None:
+    process = start(make_ads(tmp_path, redis_server.connection_string), "--port", "0")
+    try:
+        wait_until_ready(process)
+        os.killpg(process.pid, signal.SIGINT)  # a terminal signals the whole group
+        process.communicate()
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert processes_of(process.pid) == []
+
+
+def test_model_that_does_not_fit_is_told_in_one_line(
+    tmp_path: Path, make_ads: MakeAds, redis_server: RedisServer, save_model: Callable[..., None]
+) -> None:
+    workspace = make_ads(tmp_path, redis_server.connection_string)
+    save_model(workspace.models, columns=("user_activity__gone",))
+    process = start(workspace, "--port", "0")
+    _, errors = process.communicate()
+    assert process.returncode == 1
+    assert "serving: model click_v1 version v1 wants user_activity__gone" in errors
+    assert "Traceback" not in errors

@@ -1,0 +1,32 @@
+"""How a store that fails is left alone for a while; the clock is the test's."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from serving.scoring.lookup import RETRY_AFTER_S, Lookup
+from serving.scoring.service import define_service
+from stores.online_rows import OnlineStoreUnavailable
+from workspace.redis_server import start_redis
+from workspace.workspace import Workspace, open_store
+
+
+def test_store_that_failed_is_asked_again_only_after_a_while(
+    tmp_path: Path, make_ads: Callable[[Path, str], Workspace]
+) -> None:
+    clock = [0.0]
+    keys, at = {"user_id": ["ann"], "ad_id": np.array([7])}, np.array([0])
+    with start_redis() as server:
+        store = open_store(make_ads(tmp_path, server.connection_string))
+        lookup = Lookup(store, define_service(store, "click_v1").stored, clock=lambda: clock[0])
+        lookup.read(keys, at)
+    with pytest.raises(OnlineStoreUnavailable):
+        lookup.read(keys, at)
+    with start_redis(server.port):
+        clock[0] = RETRY_AFTER_S / 2
+        with pytest.raises(OnlineStoreUnavailable):
+            lookup.read(keys, at)
+        clock[0] = RETRY_AFTER_S
+        assert set(lookup.read(keys, at)) >= {"user_activity__clicks", "ad_quality__rate"}
