@@ -154,7 +154,7 @@ def measure_reads(stores: dict[str, FeatureStore], address: str, rows: int, batc
 
 
 def main() -> None:
-    """Run both measurements and prints their tables."""
+    """Run both measurements and print their tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.online_store", description=__doc__)
     parser.add_argument("--rows", type=int, default=20_000, help="entities per view (default 20,000)")
     parser.add_argument("--runs", type=int, default=5, help="writes per peer (default 5)")

@@ -6,6 +6,8 @@ Ours scores transactions of customers and terminals whose features are in Redis;
 three run the same model. Rounds are interleaved; medians and their ratios are printed. Ratios count, times do not.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import os
@@ -44,7 +46,7 @@ entity_key_serialization_version: 3
 
 
 def prepare(folder: Path, redis: str, service: str) -> tuple[Workspace, int]:
-    """Apply the shipped declarations, fill Redis and train a model; returns the workspace and the number of columns."""
+    """Apply the shipped declarations, fill Redis and train a model; return the workspace and the number of columns."""
     from serving.scoring.service import define_service
 
     (folder / "feature_store.yaml").write_text(YAML.format(data=folder, redis=redis))
@@ -109,7 +111,7 @@ def train(workspace: Workspace, service: str, columns: list[str]) -> None:
 
 @contextmanager
 def process(*command: str, environment: dict[str, str] | None = None, until: str) -> Iterator[str]:
-    """Run a server until the block ends; gives the line that said it is ready."""
+    """Run a server until the block ends; give the line that said it is ready."""
     env = {**os.environ, **(environment or {})}
     server = subprocess.Popen(
         [sys.executable, "-W", "ignore", *command],

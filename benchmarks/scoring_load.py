@@ -3,6 +3,8 @@
 Run as a program: reads the job as JSON from standard input and writes what it measured as JSON.
 """
 
+from __future__ import annotations
+
 import asyncio
 import json
 import subprocess

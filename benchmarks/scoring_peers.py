@@ -3,6 +3,8 @@
 Neither looks anything up: the request carries the whole feature vector. Run as a program: `ray|fastapi PORT MODEL`.
 """
 
+from __future__ import annotations
+
 import asyncio
 import os
 import sys

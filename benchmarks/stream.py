@@ -5,6 +5,8 @@ amount per key over one window of one hour, and write the newest values to Redis
 `--overlaps`; ours by the same slide. Each side runs in this process, one worker; medians of the runs.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import statistics
@@ -73,7 +75,7 @@ def make_events(count: int, keys: int) -> pa.Table:
     )
 
 
-def median_rate(runs: int, run: Callable[[], None], events: int, client: "redis.Redis") -> float:
+def median_rate(runs: int, run: Callable[[], None], events: int, client: redis.Redis) -> float:
     """Return the median of events per second."""
     rates = []
     for _ in range(runs):
@@ -84,7 +86,7 @@ def median_rate(runs: int, run: Callable[[], None], events: int, client: "redis.
     return statistics.median(rates)
 
 
-def our_run(client: "redis.Redis", events: list[bytes], slide: int) -> None:
+def our_run(client: redis.Redis, events: list[bytes], slide: int) -> None:
     """Stream from JSON payloads through the shipped dataflow into Redis."""
     plan = ViewPlan("bench", "stream", ("key",), features(slide), table(), "unused")
     layout = ViewLayout("bench", "bench", (("key", "INT64"),), (("count", "INT64"), ("sum", "DOUBLE")))
@@ -129,7 +131,7 @@ def table() -> EventTable:
     return EventTable("bench", "unused", "at", "id", "bench", "key", columns, lateness=60_000_000)
 
 
-def peer_run(client: "redis.Redis", events: list[bytes], slide: int) -> None:
+def peer_run(client: redis.Redis, events: list[bytes], slide: int) -> None:
     """Stream the same through Bytewax's fold_window, newest window of each key into Redis in pipelines."""
     flow = Dataflow("peer")
     lines = op.input("in", flow, TestingSource(events, batch_size=10_000))
@@ -157,11 +159,11 @@ def peer_run(client: "redis.Redis", events: list[bytes], slide: int) -> None:
 class PeerSink(DynamicSink):
     """Writes each closed window's values to a hash of its key."""
 
-    def __init__(self, client: "redis.Redis") -> None:
+    def __init__(self, client: redis.Redis) -> None:
         """Note the client."""
         self._client = client
 
-    def build(self, step_id: str, worker_index: int, worker_count: int) -> "PeerPartition":
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> PeerPartition:
         """Open the partition."""
         return PeerPartition(self._client)
 
@@ -169,7 +171,7 @@ class PeerSink(DynamicSink):
 class PeerPartition(StatelessSinkPartition):
     """One worker's part."""
 
-    def __init__(self, client: "redis.Redis") -> None:
+    def __init__(self, client: redis.Redis) -> None:
         """Note the client."""
         self._client = client
 

@@ -64,7 +64,7 @@ def build_log(folder: Path, rows: int, entities: int) -> None:
 
 
 def build_labels(labels: int, entities: int) -> pd.DataFrame:
-    """Labels of random entities at random times."""
+    """Return labels of random entities at random times."""
     random = np.random.default_rng(2)
     when = times(random.integers(0, SPAN_US, labels)).to_pandas()
     return pd.DataFrame({"user": random.integers(0, entities, labels), "event_timestamp": when})
@@ -96,7 +96,7 @@ def check(ours: pd.DataFrame, theirs: pd.DataFrame, name: str) -> None:
 
 
 def main() -> None:
-    """Measure the ASOF store at several sizes and the peers at one, and prints a table."""
+    """Measure the ASOF store at several sizes and the peers at one, and print a table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training_set", description=__doc__)
     parser.add_argument("--labels", type=int, default=400_000)
     parser.add_argument("--rows", type=int, default=400_000, help="feature rows")

@@ -1,5 +1,7 @@
 """`python -m commands NAME`: what the Makefile calls. A mistake the user can mend is told in a line, without a trace."""
 
+from __future__ import annotations
+
 import importlib
 import sys
 

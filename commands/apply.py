@@ -1,5 +1,7 @@
 """Checks every declaration, then registers it with Feast. `make apply`."""
 
+from __future__ import annotations
+
 import os
 
 from pipelines.plan_view import plan_views

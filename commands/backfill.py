@@ -1,5 +1,7 @@
 """Fills the feature logs from the lake, day by day, and hands over to the stream. `make backfill FROM= TO=`."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -38,7 +40,7 @@ def days_to_fill(plans: Sequence[ViewPlan], first: str | None, last: str | None)
 
 
 def backfill(
-    spark: "SparkSession", workspace: Workspace, plans: Sequence[ViewPlan], start: int, stop: int
+    spark: SparkSession, workspace: Workspace, plans: Sequence[ViewPlan], start: int, stop: int
 ) -> Iterator[Filled]:
     """Fill `start <= event_timestamp < stop` of every view, yield what was done, and hand over at `stop`."""
     yield from run_backfill(spark, plans, start, stop)

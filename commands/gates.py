@@ -1,5 +1,7 @@
 """The gates of a workspace: suites from its plans and its own expectations, in front of whatever stores or trains."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,20 +44,20 @@ def event_gate(workspace: Workspace, plan: ViewPlan, rows: Path) -> None:
 
 def training_gate(
     workspace: Workspace, plans: Sequence[ViewPlan], service: str, keys: tuple[str, ...], label: str
-) -> Callable[["pd.DataFrame"], None]:
+) -> Callable[[pd.DataFrame], None]:
     """Return the check of a training set: the label has both classes, no feature is null everywhere, none out of range."""
     from validation.suites import TrainingSpec, suite_for_training
 
     functions = {f"{plan.view}__{feature.name}": feature.function for plan in plans for feature in plan.features}
 
-    def check(frame: "pd.DataFrame") -> None:
+    def check(frame: pd.DataFrame) -> None:
         features = {column: functions.get(column, "") for column in frame.columns if "__" in column}
         _require(workspace, frame, suite_for_training(TrainingSpec(service, keys, label, features)))
 
     return check
 
 
-def _require(workspace: Workspace, source: "Path | pd.DataFrame", suite: "ExpectationSuite") -> None:
+def _require(workspace: Workspace, source: Path | pd.DataFrame, suite: ExpectationSuite) -> None:
     from validation.docs import write_docs
     from validation.gate import check
     from validation.report import ValidationFailed

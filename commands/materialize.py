@@ -1,5 +1,7 @@
 """Brings the newest row of every entity into Redis, behind a gate. `make materialize`."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +31,7 @@ class Materialized:
 
 
 def materialize(
-    spark: "SparkSession", workspace: Workspace, store: "FeatureStore", plans: Sequence[ViewPlan], until: int
+    spark: SparkSession, workspace: Workspace, store: FeatureStore, plans: Sequence[ViewPlan], until: int
 ) -> list[Materialized]:
     """Write the newest rows with `event_timestamp < until` (microseconds) of all views, or, if a gate fails, of none.
 

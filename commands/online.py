@@ -1,5 +1,7 @@
 """Opens the online store for the engines: layouts of views, and writers that tasks and workers can open themselves."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,7 @@ class NotAppliedError(ValueError):
     """A view that the registry does not know."""
 
 
-def view_layouts(store: "FeatureStore", views: list[str]) -> dict[str, ViewLayout]:
+def view_layouts(store: FeatureStore, views: list[str]) -> dict[str, ViewLayout]:
     """Return the layout of each view in Redis.
 
     Raises:
@@ -29,20 +31,20 @@ def view_layouts(store: "FeatureStore", views: list[str]) -> dict[str, ViewLayou
     return {view: layout_of(known[view], store.config) for view in views}
 
 
-def connection(store: "FeatureStore") -> tuple[str, str, str]:
+def connection(store: FeatureStore) -> tuple[str, str, str]:
     """Return what `connect` needs: connection string, kind of Redis, name of the Sentinel master."""
     online = store.config.online_store
     return online.connection_string, online.redis_type.value, online.sentinel_master
 
 
-def table_writer(store: "FeatureStore", layout: ViewLayout) -> Callable[[], OnlineWriter]:
+def table_writer(store: FeatureStore, layout: ViewLayout) -> Callable[[], OnlineWriter]:
     """Return a function, safe to send to a Spark task, that opens the writer of one view."""
     address, kind, master = connection(store)
     ttl = store.config.online_store.key_ttl_seconds
     return lambda: OnlineWriter(connect(address, kind, sentinel_master=master), layout, ttl)
 
 
-def stream_writer(store: "FeatureStore", layouts: dict[str, ViewLayout]) -> Callable[[], StreamWriter]:
+def stream_writer(store: FeatureStore, layouts: dict[str, ViewLayout]) -> Callable[[], StreamWriter]:
     """Return a function that opens the writer of one stream worker."""
     (address, kind, master), project = connection(store), store.config.project
     ttl = store.config.online_store.key_ttl_seconds

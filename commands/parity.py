@@ -1,5 +1,7 @@
 """Holds the rows in Redis against the feature logs, each at its own time. `make parity`."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import pandas as pd

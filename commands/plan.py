@@ -1,5 +1,7 @@
 """Prints the plan of every view: what the engines will run. `make plan`."""
 
+from __future__ import annotations
+
 import os
 
 from pipelines.plan import ViewPlan

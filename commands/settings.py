@@ -1,5 +1,7 @@
 """Reads a command's settings from the environment, where make puts them."""
 
+from __future__ import annotations
+
 import os
 
 

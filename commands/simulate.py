@@ -1,5 +1,7 @@
 """Writes the simulated world into the lake: what the shipped example trains on. `make simulate`."""
 
+from __future__ import annotations
+
 import os
 
 from commands.settings import read_whole

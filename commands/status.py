@@ -1,5 +1,7 @@
 """Shows what a workspace holds and how far its stream is. `make status`."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 from commands.online import connection

@@ -1,5 +1,7 @@
 """Follows the broker and keeps Redis fresh until it is stopped. `make stream`."""
 
+from __future__ import annotations
+
 import os
 import shutil
 import signal
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from bytewax.dataflow import Dataflow
 
 
-def stream_dataflow(workspace: Workspace, broker_url: str, *, cold: bool, wall_clock: bool, shards: int) -> "Dataflow":
+def stream_dataflow(workspace: Workspace, broker_url: str, *, cold: bool, wall_clock: bool, shards: int) -> Dataflow:
     """Build the dataflow of a workspace's stream views.
 
     Raises:

@@ -1,5 +1,7 @@
 """Prints a short table: the end of every command."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 

@@ -1,5 +1,7 @@
 """Trains a model on a feature service, behind a gate. `make train`."""
 
+from __future__ import annotations
+
 import os
 
 from commands.gates import training_gate

@@ -1,5 +1,7 @@
 """Checks the events in the lake and the feature logs against their suites. `make validate`."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 from commands.gates import event_gate, feature_gate

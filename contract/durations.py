@@ -1,5 +1,7 @@
 """Reads and writes durations such as `30min`; everything inside is an integer of microseconds."""
 
+from __future__ import annotations
+
 import re
 
 MICROSECONDS = {"us": 1, "ms": 1_000, "s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}

@@ -1,5 +1,7 @@
 """Turns a table of events into sorted blocks that the columnar meaning works on, and rows back into a table."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 

@@ -1,5 +1,7 @@
 """Which partition an entity belongs to: the same on every machine and in every run."""
 
+from __future__ import annotations
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd

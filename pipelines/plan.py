@@ -1,5 +1,7 @@
 """What engines run: the plan of one feature view, frozen and printable. No engine and no Feast in here."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass

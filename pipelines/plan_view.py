@@ -1,5 +1,7 @@
 """The strict door: turns a declared Feast view into a plan, and refuses what cannot be kept."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -23,7 +25,7 @@ VIEW_TAGS = {"millrace.delay"}
 SOURCE_TAGS = {"millrace.lake", "millrace.event_id", "millrace.partition_by", "millrace.known_after"}
 
 
-def plan_views(declared: "RepoContents") -> list[ViewPlan]:
+def plan_views(declared: RepoContents) -> list[ViewPlan]:
     """Plan every view that declares aggregations: stream views first, then batch views, by name.
 
     Raises:
@@ -37,7 +39,7 @@ def plan_views(declared: "RepoContents") -> list[ViewPlan]:
     return sorted(streams, key=lambda p: p.view) + sorted(map(plan_batch_view, batches), key=lambda p: p.view)
 
 
-def plan_stream_view(view: "StreamFeatureView", lakes: dict[str, Any]) -> ViewPlan:
+def plan_stream_view(view: StreamFeatureView, lakes: dict[str, Any]) -> ViewPlan:
     """Plan a stream view: its source is a Kafka source that names its lake table by the tag `millrace.lake`.
 
     Raises:
@@ -77,7 +79,7 @@ def plan_stream_view(view: "StreamFeatureView", lakes: dict[str, Any]) -> ViewPl
     return _plan(view, "stream", keys, table, types, transform)
 
 
-def plan_batch_view(view: "BatchFeatureView") -> ViewPlan:
+def plan_batch_view(view: BatchFeatureView) -> ViewPlan:
     """Plan a batch view: its source is a feature view of raw events, its sink source the feature log.
 
     Raises:
@@ -137,9 +139,7 @@ def _plan(
     )
 
 
-def _feature(
-    view: str, aggregation: "Aggregation", aligned: bool, delay: int, types: dict[str, pa.DataType]
-) -> Feature:
+def _feature(view: str, aggregation: Aggregation, aligned: bool, delay: int, types: dict[str, pa.DataType]) -> Feature:
     name = aggregation.resolved_name(aggregation.time_window)
     where = f"{view}.{name}"
     if aggregation.time_window is None:

@@ -1,5 +1,7 @@
 """`python -m serving`: serves the workspace's model until Ctrl-C or SIGTERM."""
 
+from __future__ import annotations
+
 import argparse
 import json
 import os
@@ -24,7 +26,7 @@ STOP_SECONDS = 20.0
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until told to stop; returns the exit code."""
+    """Serve until told to stop; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m serving", description=main.__doc__)
     parser.add_argument("--port", type=int, help="where to listen; 0: any free port (default: serving.yaml)")
     parser.add_argument("--announce", type=Path, metavar="FILE", help="write the URL as JSON to FILE when ready")

@@ -1,5 +1,7 @@
 """Reads `serving.yaml` of a feature repo: which service, which decisions, and how it is run."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields

@@ -15,7 +15,7 @@ from simulator.generator import World, generate
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Writes a world's transactions and prints what was written; returns the process's exit code."""
+    """Write a world's transactions and print what was written; return the process's exit code."""
     default = World()
     parser = argparse.ArgumentParser(prog="python -m simulator", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="the Parquet file to write")

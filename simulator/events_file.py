@@ -31,7 +31,7 @@ class EventsFileError(ValueError):
 
 
 def read_events(path: Path) -> pa.Table:
-    """Reads a Parquet file of transactions.
+    """Read a Parquet file of transactions.
 
     Integers of any width and timestamps of any unit are taken; a timestamp without a zone is taken as UTC, and one
     finer than a microsecond is cut to it. Amounts are rounded to cents. Columns the schema does not have are left out.
@@ -128,7 +128,7 @@ def _check_unique(path: Path, table: pa.Table) -> None:
 
 
 def _refuse(path: Path, column: str, wrong: pa.ChunkedArray, state: str, remedy: str) -> None:
-    """Raises when a mask is true anywhere; names how many rows and the first of them, counted from 0."""
+    """Raise when a mask is true anywhere; name how many rows and the first of them, counted from 0."""
     rows = pc.indices_nonzero(wrong)
     if len(rows):
         first = ", ".join(str(row) for row in rows.slice(0, _SHOWN).to_pylist())

@@ -38,7 +38,7 @@ _ABUSED, _INFLATION = 1 / 3, 5.0  # of a leaked card's transactions, and by how 
 
 
 def generate(world: World) -> pa.Table:
-    """Generates the ``world.days`` days of a world.
+    """Generate the ``world.days`` days of a world.
 
     Returns:
         A table of `SCHEMA`, sorted by (event_timestamp, transaction_id); no nulls; amounts in whole cents.
@@ -47,14 +47,14 @@ def generate(world: World) -> pa.Table:
 
 
 def next_days(world: World, day: int) -> Iterator[pa.Table]:
-    """Yields day after day without end, from the day with this index on; ``world.days`` is the first not generated."""
+    """Yield day after day without end, from the day with this index on; ``world.days`` is the first not generated."""
     while True:
         yield generate_day(world, day)
         day += 1
 
 
 def generate_day(world: World, day: int) -> pa.Table:
-    """Generates one UTC day.
+    """Generate one UTC day.
 
     Args:
         world: The world.
@@ -103,12 +103,12 @@ def generate_day(world: World, day: int) -> pa.Table:
 
 
 def _draw_amounts(random: np.random.Generator, mean: Floats, spread: Floats) -> Floats:
-    """Draws amounts in whole cents; where the bell goes below zero, an even draw from 0 to twice the mean."""
+    """Draw amounts in whole cents; where the bell goes below zero, an even draw from 0 to twice the mean."""
     bell = random.normal(mean, spread)
     even = random.uniform(0, 2 * mean)
     return np.where(bell < 0, even, bell).round(2)
 
 
 def _table(**columns: Ints | Floats | np.ndarray[tuple[int], np.dtype[np.int8]]) -> pa.Table:
-    """Builds a table of `SCHEMA`; timestamps come as microseconds since the epoch."""
+    """Build a table of `SCHEMA`; timestamps come as microseconds since the epoch."""
     return pa.table([pa.array(columns[field.name]).cast(field.type) for field in SCHEMA], schema=SCHEMA)

@@ -40,7 +40,7 @@ class Written:
 def write_lake(
     table: pa.Table, lake: Path, *, until: datetime | None = None, labels_until: datetime | None = None
 ) -> Written:
-    """Writes ``lake/<event table>/date=YYYY-MM-DD/part-0.parquet`` for the tables transactions and fraud_labels.
+    """Write ``lake/<event table>/date=YYYY-MM-DD/part-0.parquet`` for the tables transactions and fraud_labels.
 
     A day that is written again replaces what the lake held of it; other days stay. So ``table`` must hold the whole of
     each of its days, as far as it is known.
@@ -67,7 +67,7 @@ def write_lake(
 
 
 def _before(table: pa.Table, limit: datetime | None, named: str) -> pa.Table:
-    """Keeps the rows before a limit; of a table in the order of time these are its first rows."""
+    """Keep the rows before a limit; of a table in the order of time these are its first rows."""
     if limit is None:
         return table
     if limit.tzinfo is None:
@@ -76,7 +76,7 @@ def _before(table: pa.Table, limit: datetime | None, named: str) -> pa.Table:
 
 
 def _write_days(table: pa.Table, schema: pa.Schema, folder: Path) -> tuple[int, int]:
-    """Writes one file per day of a table in the order of time; returns the numbers of rows and of files."""
+    """Write one file per day of a table in the order of time; return the numbers of rows and of files."""
     rows = table.select(schema.names).cast(schema)
     days = rows["event_timestamp"].cast(pa.int64()).to_numpy() // _DAY
     found, first = np.unique(days, return_index=True)
@@ -89,7 +89,7 @@ def _write_days(table: pa.Table, schema: pa.Schema, folder: Path) -> tuple[int, 
 
 
 def _replace_day(part: pa.Table, folder: Path) -> None:
-    """Puts a day's file in place in one step: a reader sees the old file or the new one, never half of one."""
+    """Put a day's file in place in one step: a reader sees the old file or the new one, never half of one."""
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = folder / ".part-0.parquet.writing"  # readers of a lake pass over names that begin with a dot
     pq.write_table(part, unfinished, compression="zstd")

@@ -77,7 +77,7 @@ class World:
     leaked_days: int = 14
 
     def __post_init__(self) -> None:
-        """Refuses what cannot be generated."""
+        """Refuse what cannot be generated."""
         bounds: dict[str, tuple[float, float]] = {
             "customers": (1, 1_000_000),
             "terminals": (1, 1_000_000),
@@ -101,15 +101,15 @@ class World:
         return self.midnight(self.days)
 
     def midnight(self, day: int) -> datetime:
-        """Returns the first instant of the day with this index, UTC."""
+        """Return the first instant of the day with this index, UTC."""
         return datetime(self.start.year, self.start.month, self.start.day, tzinfo=UTC) + timedelta(days=day)
 
     def day_of(self, instant: datetime) -> int:
-        """Returns the index of the UTC day that holds an aware ``instant``; days before ``start`` are negative."""
+        """Return the index of the UTC day that holds an aware ``instant``; days before ``start`` are negative."""
         return (instant - self.midnight(0)) // timedelta(days=1)
 
     def random(self, draw: Draw, day: int = 0) -> np.random.Generator:
-        """Returns the generator of one kind of draw on one day; days before ``start`` have theirs, too."""
+        """Return the generator of one kind of draw on one day; days before ``start`` have theirs, too."""
         # Seeds must not be negative, and a fraud that began before the start has a negative day.
         return np.random.default_rng([self.seed, int(draw), day + 2**20])
 
@@ -135,7 +135,7 @@ class Population:
 
 @lru_cache(maxsize=4)
 def settle(world: World) -> Population:
-    """Draws the population of a world; a customer with no terminal within the radius uses the nearest one."""
+    """Draw the population of a world; a customer with no terminal within the radius uses the nearest one."""
     random = world.random(Draw.POPULATION)
     homes = random.uniform(0, SIDE, (world.customers, 2))
     places = random.uniform(0, SIDE, (world.terminals, 2))

@@ -4,6 +4,8 @@
 every Feast client sees the same rows. `connect` opens Redis, `stores.cells.layout.layout_of` describes a view.
 """
 
+from __future__ import annotations
+
 from stores.cells.layout import ViewLayout, layout_of
 from stores.cells.view_rows import OnlineRows, Status, ViewRows
 from stores.redis.connection import OnlineStoreUnavailable, connect

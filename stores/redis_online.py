@@ -127,7 +127,7 @@ class MillraceRedisOnlineStore(RedisOnlineStore):
         full_feature_names: bool,
         include_feature_view_version_metadata: bool,
     ) -> None:
-        """Read all views behind `get_online_features` in one round trip and appends them to the response."""
+        """Read all views behind `get_online_features` in one round trip and append them to the response."""
         reads: list[tuple[FeatureView, list[str], ViewLayout, list[int], int]] = []
         keys: list[bytes] = []
         packed: list[bytes] = []
@@ -160,7 +160,7 @@ class MillraceRedisOnlineStore(RedisOnlineStore):
     def _read(
         self, config: RepoConfig, keys: list[bytes], packed: list[bytes], layouts: Sequence[ViewLayout]
     ) -> tuple[list[Row], int | None]:
-        """Send the reads, with the stream's clock if a ttl needs it; returns the rows and the time ttl counts from."""
+        """Send the reads, with the stream's clock if a ttl needs it; return the rows and the time ttl counts from."""
         options = config.online_store
         timed = any(layout.ttl_us for layout in layouts)
         if timed and options.clock == "stream":

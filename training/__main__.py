@@ -3,6 +3,8 @@
 REPO, MILLRACE_DATA and MILLRACE_YAML say where things are (`workspace.workspace`), SERVICE which feature service.
 """
 
+from __future__ import annotations
+
 import argparse
 import os
 import sys

@@ -4,6 +4,8 @@ The entity frame given to `get_historical_features` holds the join keys, the eve
 nothing else: an on-demand view sees here exactly what it sees when serving, never the label.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -62,13 +64,13 @@ class TrainingSet:
     def __len__(self) -> int:
         return len(self.frame)
 
-    def where(self, keep: "pd.Series[bool]") -> "TrainingSet":
+    def where(self, keep: pd.Series[bool]) -> TrainingSet:
         """Return the rows marked true, renumbered from 0."""
         return replace(self, frame=self.frame[keep].reset_index(drop=True))
 
 
 def build_training_set(
-    store: "FeatureStore", service_name: str, start: datetime, end: datetime, limit: int | None = None
+    store: FeatureStore, service_name: str, start: datetime, end: datetime, limit: int | None = None
 ) -> TrainingSet:
     """Join the label events of `[start, end)` with a feature service, point in time.
 
@@ -139,7 +141,7 @@ def _in_order(declared: TrainingDeclaration, joined: pd.DataFrame, rows: int) ->
     return joined.sort_values(ROW, ignore_index=True)
 
 
-def _numbers(service: str, name: str, values: "pd.Series[float]") -> npt.NDArray[np.float64]:
+def _numbers(service: str, name: str, values: pd.Series[float]) -> npt.NDArray[np.float64]:
     numbers: npt.NDArray[np.float64] = values.to_numpy(dtype="float64", na_value=np.nan)
     infinite = int(np.isinf(numbers).sum())
     if infinite:

@@ -11,6 +11,8 @@ Everything is declared with Feast's own objects and these tags:
 | request source | `millrace.fill.<field>` | the event column that fills a request field of another name |
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -59,7 +61,7 @@ class TrainingDeclaration:
     features: tuple[str, ...]
 
 
-def read_declaration(store: "FeatureStore", service_name: str) -> TrainingDeclaration:
+def read_declaration(store: FeatureStore, service_name: str) -> TrainingDeclaration:
     """Read one service's declaration and check that a model can be trained on it.
 
     Raises:
@@ -96,7 +98,7 @@ def read_declaration(store: "FeatureStore", service_name: str) -> TrainingDeclar
     )
 
 
-def default_service(store: "FeatureStore") -> str:
+def default_service(store: FeatureStore) -> str:
     """Name the last labelled service, numbers counted as numbers: of `fraud_v2` and `fraud_v10`, the latter.
 
     Raises:
@@ -125,7 +127,7 @@ def parse_delay(text: str) -> timedelta:
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
-def _service(store: "FeatureStore", name: str) -> "FeatureService":
+def _service(store: FeatureStore, name: str) -> FeatureService:
     known = {service.name: service for service in store.list_feature_services()}
     if name not in known:
         raise TrainingError(
@@ -135,7 +137,7 @@ def _service(store: "FeatureStore", name: str) -> "FeatureService":
     return known[name]
 
 
-def _label_tag(service: "FeatureService") -> tuple[str, str]:
+def _label_tag(service: FeatureService) -> tuple[str, str]:
     text = service.tags.get(LABEL_TAG, "")
     source, colon, column = text.partition(":")
     if not (source and colon and column):
@@ -146,7 +148,7 @@ def _label_tag(service: "FeatureService") -> tuple[str, str]:
     return source, column
 
 
-def _columns(service: "FeatureService") -> tuple[str, ...]:
+def _columns(service: FeatureService) -> tuple[str, ...]:
     columns = []
     view: Any  # a projection; Feast's class is partly untyped
     for view in service.feature_view_projections:
@@ -162,7 +164,7 @@ def _columns(service: "FeatureService") -> tuple[str, ...]:
     return tuple(columns)
 
 
-def _needs(store: "FeatureStore", service: "FeatureService") -> tuple[tuple[str, ...], list[tuple[str, str | None]]]:
+def _needs(store: FeatureStore, service: FeatureService) -> tuple[tuple[str, ...], list[tuple[str, str | None]]]:
     """Collect the join keys, and each request field with the column its tag names."""
     on_demand = {view.name: view for view in store.list_on_demand_feature_views()}
     keys: set[str] = set()

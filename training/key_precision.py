@@ -6,19 +6,21 @@ it is dealt with. Ties are broken by the key, so that the figure does not depend
 handbook, the divisor is k on a day with fewer keys, too.
 """
 
+from __future__ import annotations
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 
 def daily_key_precision(
-    days: "pd.Series[pd.Timestamp]",
-    keys: "pd.Series[int]",
+    days: pd.Series[pd.Timestamp],
+    keys: pd.Series[int],
     labels: npt.NDArray[np.int64],
     scores: npt.NDArray[np.float64],
     k: int = 100,
     remove_found: bool = True,
-) -> "pd.Series[float]":
+) -> pd.Series[float]:
     """Return each day's share of positives among its k highest keys, indexed by day in order; the mean is the metric.
 
     >>> days, keys = pd.Series(pd.to_datetime(["2024-01-01"] * 2 + ["2024-01-02"] * 2)), pd.Series([1, 2, 1, 3])

@@ -6,6 +6,8 @@ of training whose label was known before that day began, `event + known_after < 
 7 days these are the positives up to 8 days before the day.
 """
 
+from __future__ import annotations
+
 from datetime import datetime, timedelta
 
 import pandas as pd
@@ -20,7 +22,7 @@ def without_known_positives(
     label: str,
     train_from: datetime,
     known_after: timedelta,
-) -> "pd.Series[bool]":
+) -> pd.Series[bool]:
     """Say for each test row whether it stays; aligned to `test`'s index.
 
     Args:

@@ -3,6 +3,8 @@
 The folder holds Parquet in `date=YYYY-MM-DD` partitions by the event's UTC day; without partitions every file is read.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 

@@ -3,6 +3,8 @@
 What a degenerate input leaves undefined (one class only, no alert, fewer rows than k) is None, with the reason.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields

@@ -1,5 +1,7 @@
 """Fits the model: gradient-boosted trees (XGBoost) on a training set's numbers."""
 
+from __future__ import annotations
+
 import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -53,7 +55,7 @@ class ModelParams:
         return {"objective": "binary:logistic", "seed": seed, **chosen}
 
 
-def train_model(training_set: "TrainingSet", params: ModelParams | None = None, seed: int = 7) -> xgb.Booster:
+def train_model(training_set: TrainingSet, params: ModelParams | None = None, seed: int = 7) -> xgb.Booster:
     """Fit a booster whose feature names are the training set's columns, in order; it answers with a probability.
 
     Raises:
@@ -79,7 +81,7 @@ def predict(booster: xgb.Booster, matrix: npt.NDArray[np.float64]) -> npt.NDArra
     return np.asarray(booster.inplace_predict(matrix, validate_features=False), dtype="float64")
 
 
-def choose_threshold(training_set: "TrainingSet", params: ModelParams | None = None, seed: int = 7) -> float | None:
+def choose_threshold(training_set: TrainingSet, params: ModelParams | None = None, seed: int = 7) -> float | None:
     """Choose the alert threshold on training data alone: the best F1 on its last quarter, by a model of the rest.
 
     A model's scores on rows it was fitted to are far too sure, so they cannot choose a threshold. The rows are in the

@@ -23,6 +23,8 @@ The matrix is float64 or float32, NaN where a value is missing, booleans 0 and 1
 so `inplace_predict` gives probabilities.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os

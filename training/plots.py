@@ -1,5 +1,7 @@
 """Draws the report's plots as SVG texts, without a display and without matplotlib's global state."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from io import StringIO
 from typing import Any

@@ -1,5 +1,7 @@
 """Writes a run's report: one HTML page that needs nothing but itself, and the same facts as JSON."""
 
+from __future__ import annotations
+
 import base64
 import json
 import os

@@ -1,5 +1,7 @@
 """What a training run found: everything its report, its model file and its closing table say."""
 
+from __future__ import annotations
+
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path

@@ -4,6 +4,8 @@ The steps: read what the service declares, split time, build the training set, p
 fit, test on later days, write model and report, and only then make the model current.
 """
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -162,7 +164,7 @@ def _without_known(declared: TrainingDeclaration, test: TrainingSet, split: Temp
     return test.where(stay)
 
 
-def _daily(declared: TrainingDeclaration, test: TrainingSet, scores: Scores, k: int) -> "pd.Series[float]":
+def _daily(declared: TrainingDeclaration, test: TrainingSet, scores: Scores, k: int) -> pd.Series[float]:
     if declared.drop_known is None or not len(test):
         return pd.Series(dtype="float64")
     days = test.frame[declared.timestamp].dt.floor("D")

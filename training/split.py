@@ -9,6 +9,8 @@ A model trained at `test_from` can only have seen labels that were known then, s
 time a label takes to become known.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Self

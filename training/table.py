@@ -1,5 +1,7 @@
 """Says what a training run did in a short table for the terminal."""
 
+from __future__ import annotations
+
 from training.report import metric_rows
 from training.result import Count, TrainResult
 

@@ -17,7 +17,7 @@ FOLDER = Path("reports") / "validation"
 
 
 def write_docs(reports: Iterable[Report], data: Path, at: datetime) -> list[Path]:
-    """Writes ``<data>/reports/validation/<suite>.html`` and ``.json`` for each report, and an index of all suites.
+    """Write ``<data>/reports/validation/<suite>.html`` and ``.json`` for each report, and an index of all suites.
 
     A page replaces the one of the suite's report before. The pages need nothing from the network.
 

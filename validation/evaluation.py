@@ -39,7 +39,7 @@ class Evaluator:
     """Evaluates expectations on pandas frames in an ephemeral context: no files, no network, no progress bars."""
 
     def __init__(self, shown: int) -> None:
-        """Opens the context; of offending rows the first ``shown`` positions are kept."""
+        """Open the context; of offending rows the first ``shown`` positions are kept."""
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = ProgressBarsConfig(globally=False)
         asset = context.data_sources.add_pandas("rows").add_dataframe_asset("rows")
@@ -48,7 +48,7 @@ class Evaluator:
         self._format = {"result_format": "SUMMARY", "partial_unexpected_count": shown}
 
     def evaluate(self, frame: pd.DataFrame, expectations: Sequence[Expectation]) -> list[Evaluated]:
-        """Evaluates expectations on a frame whose index is 0, 1, 2, ...; the results are in their order."""
+        """Evaluate expectations on a frame whose index is 0, 1, 2, ...; the results are in their order."""
         if not expectations:
             return []
         suite = gx.ExpectationSuite(name="rows")
@@ -60,27 +60,27 @@ class Evaluator:
 
 
 def sign(configuration: ExpectationConfiguration) -> str:
-    """Returns a text that two expectations share when they expect the same; their severity may differ."""
+    """Return a text that two expectations share when they expect the same; their severity may differ."""
     given = {name: value for name, value in configuration.kwargs.items() if name != "batch_id"}
     return json.dumps([configuration.type, given], sort_keys=True, default=str)
 
 
 def name_columns(expectation: Expectation) -> tuple[str, ...]:
-    """Names the columns an expectation is about, in its own order; none when it is about the table."""
+    """Name the columns an expectation is about, in its own order; none when it is about the table."""
     given = expectation.configuration.kwargs
     single = [given[name] for name in ("column", "column_A", "column_B") if given.get(name) is not None]
     return (*single, *given.get("column_list", ()))
 
 
 def describe_rule(expectation: Expectation) -> str:
-    """Says an expectation's parameters other than its columns, such as ``min_value=0, max_value=1``."""
+    """Say an expectation's parameters other than its columns, such as ``min_value=0, max_value=1``."""
     hidden = {"column", "column_A", "column_B", "column_list", "batch_id"}
     given = expectation.configuration.kwargs.items()
     return ", ".join(f"{name}={value}" for name, value in given if name not in hidden and value is not None)
 
 
 def pick_rows(frame: pd.DataFrame, positions: Sequence[int], columns: Sequence[str]) -> Iterator[Row]:
-    """Yields some rows of a frame with those of the columns that it has."""
+    """Yield some rows of a frame with those of the columns that it has."""
     present = [column for column in dict.fromkeys(columns) if column in frame.columns]
     for position in positions:
         yield {column: _plain(frame[column].iloc[position]) for column in present}
@@ -103,7 +103,7 @@ def _translate(result: Any) -> Evaluated:
 
 
 def _find_problem(info: Mapping[str, Any] | None) -> str | None:
-    """Finds the first message in what it says of exceptions, which is flat or one level down."""
+    """Find the first message in what it says of exceptions, which is flat or one level down."""
     for one in (info or {}, *(info or {}).values()):
         if isinstance(one, Mapping) and one.get("raised_exception"):
             return f"could not be evaluated: {one.get('exception_message')}"
@@ -111,7 +111,7 @@ def _find_problem(info: Mapping[str, Any] | None) -> str | None:
 
 
 def _plain(value: Any) -> object:
-    """Turns a cell into a JSON-able value."""
+    """Turn a cell into a JSON-able value."""
     if isinstance(value, (list, tuple, np.ndarray)):
         return [_plain(one) for one in value]
     if pd.isna(value):

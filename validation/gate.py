@@ -25,7 +25,7 @@ BATCH = 500_000
 
 
 def require(source: Source, suite: ExpectationSuite, *, batch: int = BATCH) -> Report:
-    """Checks some data and returns the report if it passes; call it before anything is written.
+    """Check some data and return the report if it passes; call it before anything is written.
 
     Raises:
         ValidationFailed: A blocking expectation failed. The report is its ``report``.
@@ -38,7 +38,7 @@ def require(source: Source, suite: ExpectationSuite, *, batch: int = BATCH) -> R
 
 
 def check(source: Source, suite: ExpectationSuite, *, batch: int = BATCH) -> Report:
-    """Checks all rows of some data; nothing is sampled and nothing is changed.
+    """Check all rows of some data; nothing is sampled and nothing is changed.
 
     Args:
         source: A frame, a table, a Parquet file, a folder of them, or several paths.
@@ -64,7 +64,7 @@ def check(source: Source, suite: ExpectationSuite, *, batch: int = BATCH) -> Rep
 def _evaluate_batches(
     evaluator: Evaluator, source: Source, batches: chain[pd.DataFrame], tallies: Sequence[Tally]
 ) -> int:
-    """Evaluates data of several batches and returns its number of rows."""
+    """Evaluate data of several batches and return its number of rows."""
     rows = 0
     everywhere: list[str] | None = None
     for frame in batches:
@@ -87,7 +87,7 @@ def _evaluate(evaluator: Evaluator, frame: pd.DataFrame, tallies: Sequence[Tally
 
 
 def _evaluate_whole(evaluator: Evaluator, source: Source, tally: Tally, columns: Sequence[str]) -> None:
-    """Evaluates one expectation on all rows at once; ``columns`` are those that every batch has."""
+    """Evaluate one expectation on all rows at once; ``columns`` are those that every batch has."""
     expectation = tally.expectation
     conditional = getattr(expectation, "row_condition", None) is not None
     compound = isinstance(expectation, gxe.ExpectCompoundColumnsToBeUnique)

@@ -16,7 +16,7 @@ class ExpectationsFileError(ValueError):
 
 
 def load_expectations(repo: Path, names: Collection[str] | None = None) -> dict[str, tuple[Expectation, ...]]:
-    """Loads ``repo/expectations.py``: a dict EXPECTATIONS of an event table's or view's name -> expectations.
+    """Load ``repo/expectations.py``: a dict EXPECTATIONS of an event table's or view's name -> expectations.
 
     The file is run anew at each call and is not put into `sys.modules`. List it in ``.feastignore``: else every
     ``feast apply`` imports it, and Great Expectations with it.

@@ -38,7 +38,7 @@ class Finding:
     problem: str | None = None
 
     def describe(self) -> str:
-        """Says in one line what was expected and, when it failed, what was found."""
+        """Say in one line what was expected and, when it failed, what was found."""
         rule = f" [{self.rule}]" if self.rule else ""
         line = f"{self.expectation}({', '.join(self.columns)}){rule}: "
         if self.success:
@@ -70,20 +70,20 @@ class Report:
         return tuple(finding for finding in self.findings if not finding.success)
 
     def to_dict(self) -> dict[str, object]:
-        """Returns the report as JSON-able values."""
+        """Return the report as JSON-able values."""
         return {"success": self.success, **asdict(self)}
 
 
 class ValidationFailed(Exception):  # noqa: N818 - it reads as what happened
-    """Stops whoever was about to use the data; carries the ``report`` and prints its failures."""
+    """Stops whoever was about to use the data; carries the ``report`` and print its failures."""
 
     def __init__(self, report: Report) -> None:
-        """Takes the report that has a blocking failure."""
+        """Take the report that has a blocking failure."""
         super().__init__(report)  # the arguments are what pickle restores, between processes
         self.report = report
 
     def __str__(self) -> str:
-        """Names the suite, each failed expectation, its column, the number of rows and the first of them."""
+        """Name the suite, each failed expectation, its column, the number of rows and the first of them."""
         failed = [finding for finding in self.report.failures if finding.blocking]
         lines = "\n".join(f"  {finding.describe()}" for finding in failed)
         return (

@@ -29,7 +29,7 @@ _NULLABLE: dict[pa.DataType, pd.api.extensions.ExtensionDtype] = {
 
 
 def read_batches(source: Source, size: int) -> Iterator[pd.DataFrame]:
-    """Yields all rows as frames of at most ``size`` rows, numbered from 0 in each; one empty frame if there are none.
+    """Yield all rows as frames of at most ``size`` rows, numbered from 0 in each; one empty frame if there are none.
 
     Small files of the same schema share a batch. Files of different schemas never do: types are not reconciled, so
     that a day of the wrong type is seen.
@@ -49,7 +49,7 @@ def read_batches(source: Source, size: int) -> Iterator[pd.DataFrame]:
 
 
 def read_columns(source: Source, columns: Sequence[str]) -> pd.DataFrame:
-    """Reads some columns of all rows into one frame; every file must have them."""
+    """Read some columns of all rows into one frame; every file must have them."""
     if isinstance(source, pd.DataFrame):
         return source[list(columns)].reset_index(drop=True)
     if isinstance(source, pa.Table):
@@ -59,7 +59,7 @@ def read_columns(source: Source, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def open_relation(source: Source, columns: Sequence[str], connection: duckdb.DuckDBPyConnection) -> None:
-    """Makes some columns of the source known to a DuckDB connection as the view ``source``; files are not read yet."""
+    """Make some columns of the source known to a DuckDB connection as the view ``source``; files are not read yet."""
     if isinstance(source, pd.DataFrame):
         connection.register("source", source[list(columns)])
     elif isinstance(source, pa.Table):
@@ -70,7 +70,7 @@ def open_relation(source: Source, columns: Sequence[str], connection: duckdb.Duc
 
 
 def list_files(source: Path | Sequence[Path]) -> list[Path]:
-    """Lists the Parquet files of a source, sorted within each folder; hidden ones and those in hidden folders are not.
+    """List the Parquet files of a source, sorted within each folder; hidden ones and those in hidden folders are not.
 
     Raises:
         FileNotFoundError: A path has none.
@@ -102,7 +102,7 @@ def _read_tables(files: Sequence[Path], size: int) -> Iterator[pa.Table]:
 
 
 def _to_pandas(table: pa.Table) -> pd.DataFrame:
-    """Converts a table; integers and booleans become nullable types only where there are nulls, which costs time."""
+    """Convert a table; integers and booleans become nullable types only where there are nulls, which costs time."""
     with_nulls = {column.type for column in table.columns if column.null_count and column.type in _NULLABLE}
     mapper = {type_: _NULLABLE[type_] for type_ in with_nulls}
     frame: pd.DataFrame = table.to_pandas(types_mapper=mapper.get, ignore_metadata=True)

@@ -104,7 +104,7 @@ class TrainingSpec:
 
 
 def suite_for_events(spec: EventSpec, extra: Sequence[Expectation] = ()) -> ExpectationSuite:
-    """Builds the suite of an event table: columns, types, no null where a key is needed, ids that occur once.
+    """Build the suite of an event table: columns, types, no null where a key is needed, ids that occur once.
 
     Raises:
         ValueError: A column's type is unknown, or a key, the timestamp or the id is not among the columns.
@@ -126,7 +126,7 @@ def suite_for_events(spec: EventSpec, extra: Sequence[Expectation] = ()) -> Expe
 
 
 def suite_for_features(spec: FeatureSpec, extra: Sequence[Expectation] = ()) -> ExpectationSuite:
-    """Builds the suite of a feature view's rows: one row per entity and instant, values their functions can have.
+    """Build the suite of a feature view's rows: one row per entity and instant, values their functions can have.
 
     A function not known here only has to have its column.
     """
@@ -150,7 +150,7 @@ def suite_for_features(spec: FeatureSpec, extra: Sequence[Expectation] = ()) -> 
 
 
 def suite_for_training(spec: TrainingSpec, extra: Sequence[Expectation] = ()) -> ExpectationSuite:
-    """Builds the suite of a training set: labels of every class, no feature without any value, values in range."""
+    """Build the suite of a training set: labels of every class, no feature without any value, values in range."""
     needed = (*spec.keys, spec.timestamp)
     expectations = [*_exist((*needed, spec.label, *spec.features)), *_not_null((*needed, spec.label))]
     if spec.classes:
@@ -189,7 +189,7 @@ def _in_range(feature: str, function: str) -> Iterator[Expectation]:
 
 
 def _rule(function: str) -> tuple[bool, float | None, float | None]:
-    """Finds a function's rule; a function over a session keeps that of the function itself."""
+    """Find a function's rule; a function over a session keeps that of the function itself."""
     name = function.partition("(")[0].strip().removeprefix("session_")
     return _RULES.get(name, (False, None, None))
 

@@ -44,7 +44,7 @@ class Tally:
     """Collects the results of one expectation; `conclude` says how it went."""
 
     def __init__(self, expectation: Expectation, identify: Sequence[str]) -> None:
-        """Starts empty; rows will be shown with the columns ``identify`` and those the expectation is about."""
+        """Start empty; rows will be shown with the columns ``identify`` and those the expectation is about."""
         self.expectation = expectation
         self.columns = name_columns(expectation)
         self.shown = tuple(dict.fromkeys((*identify, *self.columns)))
@@ -60,13 +60,13 @@ class Tally:
         self._problem: str | None = None
 
     def can_run_on(self, frame: pd.DataFrame) -> bool:
-        """Says whether a frame has the columns needed, and remembers those it has not."""
+        """Say whether a frame has the columns needed, and remember those it has not."""
         absent = {column for column in self.columns if column not in frame.columns}
         self.missing |= absent
         return not absent or self.of_schema
 
     def add(self, result: Evaluated, rows: Sequence[Row]) -> None:
-        """Adds the result of one batch and the first offending rows in it."""
+        """Add the result of one batch and the first offending rows in it."""
         if result.unexpected is None:
             self._met &= result.success
         else:
@@ -78,7 +78,7 @@ class Tally:
         self._problem = self._problem or result.problem
 
     def conclude(self, rows: int) -> Finding:
-        """Judges all that was added, ``rows`` being the number of rows there were."""
+        """Judge all that was added, ``rows`` being the number of rows there were."""
         problem = self._problem
         if self.missing and not self.of_schema:
             problem = f"not evaluated, for {', '.join(sorted(self.missing))} is missing"
@@ -96,7 +96,7 @@ class Tally:
         )
 
     def _enough(self) -> bool:
-        """Applies ``mostly`` to all batches together: each on its own could fail where the whole does not."""
+        """Apply ``mostly`` to all batches together: each on its own could fail where the whole does not."""
         if not self._unexpected:
             return True
         mostly = getattr(self.expectation, "mostly", 1.0)

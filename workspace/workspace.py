@@ -4,6 +4,8 @@ Every program gets its `FeatureStore` here: built from the configuration file *a
 file Feast opens a new, empty registry.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 import warnings
@@ -36,7 +38,7 @@ class Workspace:
     yaml: Path
 
     @classmethod
-    def from_env(cls, env: Mapping[str, str] | None = None) -> "Workspace":
+    def from_env(cls, env: Mapping[str, str] | None = None) -> Workspace:
         """Read REPO (default `feature_repo`), MILLRACE_DATA (default `data`) and MILLRACE_YAML.
 
         Without MILLRACE_YAML, the copy in the data folder is taken, where `make run` left one; else the repo's own.
@@ -84,7 +86,7 @@ class Workspace:
         return {"REPO": str(self.repo), "MILLRACE_DATA": str(self.data), "MILLRACE_YAML": str(self.yaml)}
 
 
-def open_store(workspace: Workspace) -> "FeatureStore":
+def open_store(workspace: Workspace) -> FeatureStore:
     """Open the Feast feature store of a workspace.
 
     Raises:
@@ -108,7 +110,7 @@ def silence_feast() -> None:
     warnings.filterwarnings("ignore", message=".*experimental feature", category=RuntimeWarning)
 
 
-def read_declarations(workspace: Workspace) -> "RepoContents":
+def read_declarations(workspace: Workspace) -> RepoContents:
     """Import the feature repo as `feast apply` does and return what it declares.
 
     Feast's registry forgets some of a declaration (a batch view's aggregations), so plans are read from these objects.

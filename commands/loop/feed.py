@@ -3,6 +3,8 @@
 This is the shipped example's own: it knows that a transaction has a label and that the label comes seven days later.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta

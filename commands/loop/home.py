@@ -1,5 +1,7 @@
 """The home of one run: a data folder of its own, a Redis of its own, a Feast configuration that names both."""
 
+from __future__ import annotations
+
 import fcntl
 import os
 import shutil
@@ -16,7 +18,7 @@ MARK = ".made-by-run"
 
 
 @contextmanager
-def open_home(repo: Path, data: Path) -> "Iterator[tuple[Workspace, RedisServer]]":
+def open_home(repo: Path, data: Path) -> Iterator[tuple[Workspace, RedisServer]]:
     """Empty the data folder of the last run, start Redis and write the configuration; on leaving, stop Redis.
 
     A folder that another run is using, or that no run made, is stepped around: `data`, `data-2`, `data-3`, ... What is there

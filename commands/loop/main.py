@@ -1,5 +1,7 @@
 """The loop: events, lake, gates, features, Redis, stream, parity, model, decisions. `make run`."""
 
+from __future__ import annotations
+
 import json
 import os
 import signal
@@ -129,7 +131,7 @@ def _feed(plans: list[ViewPlan], history: History) -> Feed:
     return Feed(broker, tables["transactions"], tables["fraud_labels"], history, history.cut)
 
 
-def _refresh(spark: "SparkSession", workspace: Workspace, store: "FeatureStore", plans: list[ViewPlan], t: int) -> None:
+def _refresh(spark: SparkSession, workspace: Workspace, store: FeatureStore, plans: list[ViewPlan], t: int) -> None:
     """Do the daily batch job of the midnight `t`: the batch views' rows of that instant, into log and Redis."""
     batch = [plan for plan in plans if plan.kind == "batch"]
     for _ in run_backfill(spark, batch, t, t + 1):
@@ -138,7 +140,7 @@ def _refresh(spark: "SparkSession", workspace: Workspace, store: "FeatureStore",
 
 
 def _verify_parity(
-    spark: "SparkSession", plans: list[ViewPlan], store: "FeatureStore", stream: LiveStream, history: History
+    spark: SparkSession, plans: list[ViewPlan], store: FeatureStore, stream: LiveStream, history: History
 ) -> str:
     from commands.parity import show_agreement
     from validation.parity import compare, summarize
@@ -169,7 +171,7 @@ def _train(workspace: Workspace) -> str:
     return f"AUROC {auroc:.3f}, average precision {precision:.3f} (chance {chance:.4f})"
 
 
-def _serve(workspace: Workspace) -> tuple["subprocess.Popen[bytes]", str]:
+def _serve(workspace: Workspace) -> tuple[subprocess.Popen[bytes], str]:
     announced = workspace.data / "serving.json"
     log = (workspace.data / "serving.log").open("wb")
     process = subprocess.Popen(
@@ -191,7 +193,7 @@ def _serve(workspace: Workspace) -> tuple["subprocess.Popen[bytes]", str]:
     return process, str(json.loads(announced.read_text())["url"])
 
 
-def _score(url: str, history: History, feed: Feed, stream: LiveStream, store: "FeatureStore") -> str:
+def _score(url: str, history: History, feed: Feed, stream: LiveStream, store: FeatureStore) -> str:
     events = history.between(history.live, history.live + DAY).slice(0, SCORED)
     tally = Tally()
     for start in range(0, len(events), 50):

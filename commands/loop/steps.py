@@ -1,5 +1,7 @@
 """Steps that say what they do, how long they took and how much memory the run has needed."""
 
+from __future__ import annotations
+
 import os
 import threading
 import time

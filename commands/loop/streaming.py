@@ -1,5 +1,7 @@
 """Runs the stream beside the loop, feeds it day by day, and holds what Redis says against the feature logs."""
 
+from __future__ import annotations
+
 import os
 import subprocess
 import sys
@@ -86,7 +88,7 @@ class LiveStream:
         """Return the file that the process prints to."""
         return self.workspace.data / "stream.log"
 
-    def capture(self, store: "FeatureStore", t: int, seed: int) -> int:
+    def capture(self, store: FeatureStore, t: int, seed: int) -> int:
         """Note what the online store says of some entities of each view at `t`, and return how many values that are."""
         values = 0
         for plan in self.plans:
@@ -120,7 +122,7 @@ def start_stream(workspace: Workspace, plans: Sequence[ViewPlan]) -> LiveStream:
 def replay(
     stream: LiveStream,
     feed: Feed,
-    store: "FeatureStore",
+    store: FeatureStore,
     until: int,
     refresh: Callable[[int], None],
     say: Callable[[str], None],

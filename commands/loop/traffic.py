@@ -1,5 +1,7 @@
 """Live traffic: every transaction is scored over HTTP, then streamed, so that the next score sees it."""
 
+from __future__ import annotations
+
 import asyncio
 import time
 from collections import Counter, deque

@@ -1,5 +1,7 @@
 """Computes the feature log of a view over history, by day, and the state that a stream starts from."""
 
+from __future__ import annotations
+
 import json
 import sys
 import time
@@ -36,7 +38,7 @@ class Filled:
     seconds: float
 
 
-def run_backfill(spark: "SparkSession", plans: Sequence[ViewPlan], start: int, stop: int) -> Iterator[Filled]:
+def run_backfill(spark: SparkSession, plans: Sequence[ViewPlan], start: int, stop: int) -> Iterator[Filled]:
     """Compute the feature log of each view for `start <= event_timestamp < stop`, and yield what was done, one by one.
 
     Both are microseconds; `start` is a midnight UTC. The days asked for are replaced as a whole, other days are not
@@ -56,7 +58,7 @@ def run_backfill(spark: "SparkSession", plans: Sequence[ViewPlan], start: int, s
         yield Filled(plan.view, count, rows, time.monotonic() - began)
 
 
-def hand_over(spark: "SparkSession", plans: Sequence[ViewPlan], cut: int, state: Path) -> None:
+def hand_over(spark: SparkSession, plans: Sequence[ViewPlan], cut: int, state: Path) -> None:
     """Write, for each stream view, the events that still matter at `cut` (microseconds): what its stream starts from.
 
     One folder a view: `events/` in Parquet, and `cut.json`, written last.
@@ -70,7 +72,7 @@ def hand_over(spark: "SparkSession", plans: Sequence[ViewPlan], cut: int, state:
             mark.write_text(json.dumps({"view": plan.view, "cut": cut}))
 
 
-def _needed(spark: "SparkSession", plan: ViewPlan, start: int, stop: int) -> "DataFrame":
+def _needed(spark: SparkSession, plan: ViewPlan, start: int, stop: int) -> DataFrame:
     """Return the events of a span, with only the columns that the view reads (all of them, if it has a transform)."""
     events = read_events(spark, plan.table, start, stop)
     if plan.transform is not None:
@@ -79,7 +81,7 @@ def _needed(spark: "SparkSession", plan: ViewPlan, start: int, stop: int) -> "Da
     return events.select(*names)
 
 
-def _fill(events: "DataFrame", plan: ViewPlan, start: int, stop: int, tasks: int) -> int:
+def _fill(events: DataFrame, plan: ViewPlan, start: int, stop: int, tasks: int) -> int:
     """Compute and replace the days of the log; return the number of rows."""
     from pyspark.cloudpickle import register_pickle_by_value
 

@@ -1,5 +1,7 @@
 """What a Spark task does: events of some entities in, files of the feature log out. No Spark in here."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator
 
 import pyarrow as pa

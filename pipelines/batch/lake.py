@@ -1,5 +1,7 @@
 """Reads the event lake and says which days of it there are."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +23,7 @@ class LakeError(ValueError):
     """The lake holds no events to work on."""
 
 
-def read_events(spark: "SparkSession", table: EventTable, start: int, stop: int) -> "DataFrame":
+def read_events(spark: SparkSession, table: EventTable, start: int, stop: int) -> DataFrame:
     """Return the events with `start <= event time < stop` (microseconds), reading only their days.
 
     Raises:

@@ -5,6 +5,8 @@ own writer would guard is kept: only files of tasks that succeeded are moved, a 
 leaves the log as it was.
 """
 
+from __future__ import annotations
+
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

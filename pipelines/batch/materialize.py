@@ -1,5 +1,7 @@
 """Brings the newest rows of a feature log into the online store, from Spark's tasks."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -24,7 +26,7 @@ class NothingToMaterializeError(ValueError):
     """The feature log is not there."""
 
 
-def stage_newest(spark: "SparkSession", plan: ViewPlan, until: int, staging: Path) -> Path:
+def stage_newest(spark: SparkSession, plan: ViewPlan, until: int, staging: Path) -> Path:
     """Write the newest row of each entity with `event_timestamp < until` (microseconds) to a folder, and return it.
 
     Nothing is stored online yet: the rows wait where a gate can look at them. Rows past their ttl at `until` stay out.
@@ -54,10 +56,10 @@ def stage_newest(spark: "SparkSession", plan: ViewPlan, until: int, staging: Pat
     return folder
 
 
-def store_rows(spark: "SparkSession", folder: Path, open_writer: Callable[[], TableWriter]) -> int:
+def store_rows(spark: SparkSession, folder: Path, open_writer: Callable[[], TableWriter]) -> int:
     """Write staged rows to the online store, each task its own, and return how many rows went."""
 
-    def write(batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
+    def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         writer = open_writer()
         for batch in batches:
             writer.write(pa.Table.from_batches([batch]), "event_timestamp")

@@ -1,5 +1,7 @@
 """Opens the Spark session that every batch job uses."""
 
+from __future__ import annotations
+
 import os
 import sys
 from pathlib import Path
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
-def open_spark(name: str) -> "SparkSession":
+def open_spark(name: str) -> SparkSession:
     """Open a Spark session in UTC. SPARK_MASTER names a cluster; without it all cores of this machine are used."""
     os.environ["JAVA_HOME"] = str(find_java_home())
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)

@@ -1,5 +1,7 @@
 """A block of events, sorted for the columnar engines."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 

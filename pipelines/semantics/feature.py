@@ -1,5 +1,7 @@
 """One feature of a view: a function, a column, a window, perhaps a session."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from pipelines.semantics.aggregators.table import Aggregator

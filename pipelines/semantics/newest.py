@@ -1,5 +1,7 @@
 """The newest row of each entity at an instant: what an online store should hold."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,5 +1,7 @@
 """The slow, obvious meaning of features, event by event. It judges every engine and is never used in production."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

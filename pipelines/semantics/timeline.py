@@ -4,6 +4,8 @@ Every window is a contiguous range of an entity's sorted events, so a value at a
 positions. Both engines use these functions: Spark over whole histories, Bytewax over the entities a batch touched.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -34,7 +36,7 @@ class Rows:
     some: npt.NDArray[np.bool_]
     values: tuple[pa.Array, ...]
 
-    def take(self, where: npt.NDArray[np.generic]) -> "Rows":
+    def take(self, where: npt.NDArray[np.generic]) -> Rows:
         """Return the rows at these positions, or where this mask is true."""
         at = np.flatnonzero(where) if where.dtype == np.bool_ else where
         return Rows(self.entity[at], self.t[at], self.some[at], tuple(v.take(pa.array(at)) for v in self.values))

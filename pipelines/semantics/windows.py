@@ -4,6 +4,8 @@ Times are integers of microseconds since the Unix epoch, UTC; every function tak
 Rules are those of docs/semantics.md.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import TypeVar
 

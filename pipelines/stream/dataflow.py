@@ -1,5 +1,7 @@
 """The Bytewax dataflow: broker -> views -> online store, with the lake and the dead-letter log beside."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,5 +1,7 @@
 """Numbers for entities: the columnar state works on integers, the join keys are kept beside."""
 
+from __future__ import annotations
+
 import numpy as np
 import pyarrow as pa
 
@@ -42,5 +44,5 @@ class EntityNumbers:
         return self._tables[0]
 
 
-def _tuples(table: pa.Table) -> "zip[tuple[object, ...]]":
+def _tuples(table: pa.Table) -> zip[tuple[object, ...]]:
     return zip(*(table[name].to_pylist() for name in table.column_names), strict=True)

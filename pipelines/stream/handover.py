@@ -1,5 +1,7 @@
 """Reads the state that a backfill left at its cut, so that a stream starts warm."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
 

@@ -1,5 +1,7 @@
 """What becomes of a partition's entries before any view sees them: decoded, checked, told late from in time."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 
 import numpy as np

@@ -1,5 +1,7 @@
 """The events a view still needs, as a few sorted runs: appended in batches, merged as they grow, gathered by entity."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +31,7 @@ class Run:
     by_time: Times
 
     @classmethod
-    def of(cls, entity: Times, ts: Times, ids: npt.NDArray[np.generic], columns: pa.Table) -> "Run":
+    def of(cls, entity: Times, ts: Times, ids: npt.NDArray[np.generic], columns: pa.Table) -> Run:
         """Sort events into a run."""
         order = np.argsort(entity, kind="stable")
         ts = ts[order]
@@ -41,7 +43,7 @@ class Run:
         """Return the number of events."""
         return len(self.ts)
 
-    def take(self, at: Times) -> "Run":
+    def take(self, at: Times) -> Run:
         """Return the events at these positions, in that order; `at` keeps entities ascending."""
         ts = self.ts[at]
         return Run(self.entity[at], ts, self.ids[at], self.columns.take(pa.array(at)), np.argsort(ts, kind="stable"))

@@ -1,5 +1,7 @@
 """Where the stream's results go: rows to the online store, events to the lake, bad and late events to a log."""
 
+from __future__ import annotations
+
 import json
 import os
 import uuid
@@ -52,7 +54,7 @@ class OnlineSink(DynamicSink[ViewRows]):
         """Note how to open the writer."""
         self._open = open_writer
 
-    def build(self, step_id: str, worker_index: int, worker_count: int) -> "_OnlinePartition":
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> _OnlinePartition:
         """Open the writer of one worker."""
         return _OnlinePartition(self._open())
 
@@ -85,7 +87,7 @@ class LakeSink(FixedPartitionedSink[EventBatch, None]):
         """Map the key of an item, `topic/number`, to its partition: Bytewax counts them in the order of their names."""
         return self._order[item_key]
 
-    def build_part(self, step_id: str, for_part: str, resume_state: None) -> "_LakePartition":
+    def build_part(self, step_id: str, for_part: str, resume_state: None) -> _LakePartition:
         """Open one partition."""
         topic = for_part.rpartition("/")[0]
         return _LakePartition(Path(self._tables[topic].lake), self._tables[topic].timestamp)
@@ -128,7 +130,7 @@ class DeadLetterSink(DynamicSink[EventBatch]):
         """Note the folder."""
         self._folder = folder
 
-    def build(self, step_id: str, worker_index: int, worker_count: int) -> "_DeadLetterPartition":
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> _DeadLetterPartition:
         """Open the log of one worker."""
         return _DeadLetterPartition(self._folder, worker_index)
 

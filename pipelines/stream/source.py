@@ -1,5 +1,7 @@
 """Bytewax's side of the broker: one source partition for each partition of each topic."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -47,7 +49,7 @@ class EventSource(FixedPartitionedSource[EventBatch, Position]):
         """Name every partition, as `topic/number`."""
         return [f"{topic}/{p}" for topic in self._tables for p in range(self._broker.partitions)]
 
-    def build_part(self, step_id: str, for_part: str, resume_state: Position | None) -> "EventPartition":
+    def build_part(self, step_id: str, for_part: str, resume_state: Position | None) -> EventPartition:
         """Open one partition, from its beginning or from where a snapshot left it."""
         topic, _, number = for_part.rpartition("/")
         table, required = self._tables[topic]

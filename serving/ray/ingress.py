@@ -1,5 +1,7 @@
 """A middleware that Ray Serve is told of by an environment variable; it runs before Ray Serve's own handling."""
 
+from __future__ import annotations
+
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 

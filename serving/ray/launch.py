@@ -1,5 +1,7 @@
 """Starts the scoring service on a private, local Ray, and ends it without a trace."""
 
+from __future__ import annotations
+
 import logging
 import os
 import shutil

@@ -4,6 +4,8 @@ The rules are strict, so that a caller's slip is an error and not a score: a boo
 is no integer, 1.0 is no integer, and nothing that is not finite is a number.
 """
 
+from __future__ import annotations
+
 import json
 import math
 from collections.abc import Callable

@@ -4,6 +4,8 @@ A request is a JSON object with one value per field. Fields the service does not
 send the whole event. `event_timestamp` is optional everywhere: left out, it is the time of arrival.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 
 from serving.request.fields import TIMESTAMP_EXAMPLE, Converter, UnfitValueError, converter_for, describe, to_timestamp
@@ -96,7 +98,7 @@ class RequestSchema:
         return tuple(values)
 
     def parse(self, body: object, now_us: int, most: int) -> tuple[list[Row], bool]:
-        """Check a request or a batch `{"instances": [...]}`; returns the rows and whether it was a batch.
+        """Check a request or a batch `{"instances": [...]}`; return the rows and whether it was a batch.
 
         Args:
             body: The parsed JSON.

@@ -4,6 +4,8 @@ The online store, an on-demand view and the model each have their own idea of a 
 where those ideas meet.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -47,19 +49,19 @@ class Column:
     valid: npt.NDArray[np.bool_]
 
     @classmethod
-    def of(cls, kind: str, values: Sequence[Any]) -> "Column":
+    def of(cls, kind: str, values: Sequence[Any]) -> Column:
         """Build a column without holes from checked request values (timestamps: microseconds)."""
         data = np.array(values, dtype=DTYPES[kind]) if kind in DTYPES else list(values)
         return cls(kind, data, np.ones(len(values), dtype=np.bool_))
 
     @classmethod
-    def missing(cls, kind: str, rows: int) -> "Column":
+    def missing(cls, kind: str, rows: int) -> Column:
         """Build a column in which no value is there."""
         hole = np.nan if kind in FLOATS else 0
         data = np.full(rows, hole, dtype=DTYPES[kind]) if kind in DTYPES else [None] * rows
         return cls(kind, data, np.zeros(rows, dtype=np.bool_))
 
-    def slice(self, start: int, stop: int) -> "Column":
+    def slice(self, start: int, stop: int) -> Column:
         """Return the rows from `start` up to, not including, `stop`."""
         return Column(self.kind, self.values[start:stop], self.valid[start:stop])
 
@@ -75,7 +77,7 @@ class Column:
         if self.kind not in FLOATS and not self.valid.all():
             out[~self.valid] = np.nan
 
-    def as_pandas(self) -> "npt.NDArray[Any] | pd.DatetimeIndex":
+    def as_pandas(self) -> npt.NDArray[Any] | pd.DatetimeIndex:
         """Return what Feast hands to an on-demand view of mode pandas.
 
         Integers with a missing value become floats with NaN, timestamps `datetime64[us, UTC]` with NaT, lists numpy

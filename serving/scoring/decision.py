@@ -1,5 +1,7 @@
 """Turns a score into a decision by ordered thresholds."""
 
+from __future__ import annotations
+
 import math
 from bisect import bisect_right
 from collections.abc import Iterable

@@ -3,6 +3,8 @@
 Everything is a column of the batch; no object is made per value, and Feast is not called.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol

@@ -3,6 +3,8 @@
 A store that does not answer costs its timeout once, not once a batch: after a failure, reads fail at once for a while.
 """
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -61,7 +63,7 @@ class Lookup:
     """
 
     def __init__(
-        self, store: "FeatureStore", views: Sequence[StoredView], clock: Callable[[], float] = time.monotonic
+        self, store: FeatureStore, views: Sequence[StoredView], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._views = tuple(views)
         self._layouts = [_layout(store, view) for view in views]
@@ -105,7 +107,7 @@ class Lookup:
         return found
 
     def failure(self) -> str | None:
-        """Ask the store for an answer now; returns None when it gives one, else why not."""
+        """Ask the store for an answer now; return None when it gives one, else why not."""
         try:
             self._open()[0].ping()
         except Exception as error:
@@ -113,7 +115,7 @@ class Lookup:
         self._left_alone_until = float("-inf")
         return None
 
-    def _open(self) -> "tuple[Client, OnlineReader]":
+    def _open(self) -> tuple[Client, OnlineReader]:
         """Connect at first use: a cluster that is away must not keep a replica from starting."""
         if self._opened is None:
             client = self._connect()
@@ -121,14 +123,14 @@ class Lookup:
         return self._opened
 
 
-def _layout(store: "FeatureStore", view: StoredView) -> Any:
+def _layout(store: FeatureStore, view: StoredView) -> Any:
     """Describe a view as stored, with only the features the service reads."""
     layout = layout_of(view.view, store.config)
     types = dict(layout.features)
     return replace(layout, features=tuple((name, types[name]) for name, _ in view.features))
 
 
-def _connect(store: "FeatureStore") -> "Client":
+def _connect(store: FeatureStore) -> Client:
     online = store.config.online_store
     address = str(online.connection_string)
     for parameter in ("socket_timeout", "socket_connect_timeout"):

@@ -4,6 +4,8 @@ The file is XGBoost's own (UBJ); what it needs to be served is in its attributes
 their order. It lies in `<models>/<service>/<version>/model.ubj`, and `<models>/<service>/CURRENT` names the version.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -44,7 +46,7 @@ class Model:
     label: str
     metrics: Mapping[str, Any]
     trained_at: str
-    _booster: "xgboost.Booster" = field(repr=False, compare=False)
+    _booster: xgboost.Booster = field(repr=False, compare=False)
 
     def predict(self, matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Score rows.
@@ -111,7 +113,7 @@ def load_model(models: Path, service: str, version: str | None = None) -> Model:
     return Model(text["service"], version_here, tuple(columns), label, metrics, trained_at, booster)
 
 
-def check_fit(model: Model, service: "ServiceDefinition") -> None:
+def check_fit(model: Model, service: ServiceDefinition) -> None:
     """Refuse a model that was not trained on this feature service as the registry has it now.
 
     A model may use fewer columns than the service gives (lists and texts, say), never others.

@@ -4,6 +4,8 @@ Feast hands a function the join keys, the request data and the stored features t
 `view__feature` and under `feature`. The same names and types arrive here, without a protobuf message per value.
 """
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

@@ -1,5 +1,7 @@
 """Scores a batch of checked requests: features, model, decision. Knows nothing of HTTP and Ray."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -44,7 +46,7 @@ class Scorer:
         model: The model; it fits the service.
     """
 
-    def __init__(self, config: ServingConfig, definition: ServiceDefinition, model: Model, lookup: "Lookup") -> None:
+    def __init__(self, config: ServingConfig, definition: ServiceDefinition, model: Model, lookup: Lookup) -> None:
         check_fit(model, definition)
         self.config = config
         self.definition = definition
@@ -87,7 +89,7 @@ class Scorer:
         }
 
 
-def build_scorer(workspace: "Workspace", config: ServingConfig) -> Scorer:
+def build_scorer(workspace: Workspace, config: ServingConfig) -> Scorer:
     """Open the feature store and the model of a workspace.
 
     The online store need not answer yet.
@@ -107,7 +109,7 @@ def build_scorer(workspace: "Workspace", config: ServingConfig) -> Scorer:
 
 
 @contextmanager
-def _declarations_importable(workspace: "Workspace") -> Iterator[None]:
+def _declarations_importable(workspace: Workspace) -> Iterator[None]:
     """Let the registry find the feature repo's modules: Feast pickles a batch view's function by its module's name."""
     repo = str(workspace.repo)
     sys.path.append(repo)

@@ -3,6 +3,8 @@
 What cannot be served as declared is refused here, before a replica starts, with what to declare instead.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -33,7 +35,7 @@ class StoredView:
     """
 
     name: str
-    view: "FeatureView" = field(repr=False, compare=False)
+    view: FeatureView = field(repr=False, compare=False)
     features: tuple[tuple[str, str], ...]
 
 
@@ -75,7 +77,7 @@ class ServiceDefinition:
     schema: RequestSchema
 
 
-def define_service(store: "FeatureStore", name: str) -> ServiceDefinition:
+def define_service(store: FeatureStore, name: str) -> ServiceDefinition:
     """Read a feature service from the registry.
 
     Raises:
@@ -133,7 +135,7 @@ def kind_of(dtype: Any) -> str:
     return "unsupported"
 
 
-def _check_projection(service: str, projection: "FeatureViewProjection") -> None:
+def _check_projection(service: str, projection: FeatureViewProjection) -> None:
     if (projection.name_alias and projection.name_alias != projection.name) or projection.version_tag is not None:
         raise ServiceError(f"{service}: {projection.name} is renamed or versioned, which is not served; use its name.")
     if projection.join_key_map:
@@ -146,8 +148,8 @@ def _check_projection(service: str, projection: "FeatureViewProjection") -> None
 def _read_features(
     service: str,
     view: Any,
-    projection: "FeatureViewProjection",
-    stored: "dict[str, tuple[FeatureView, dict[str, str]]]",
+    projection: FeatureViewProjection,
+    stored: dict[str, tuple[FeatureView, dict[str, str]]],
 ) -> None:
     if not view.entity_columns or view.entities == ["__dummy"]:
         raise ServiceError(f"{service}: {view.name} has no entity, so no key to look it up by; give it an entity.")
@@ -164,7 +166,7 @@ def _read_features(
         wanted[one.name] = kind
 
 
-def _on_demand(service: str, view: "OnDemandFeatureView", projection: "FeatureViewProjection") -> OnDemandView:
+def _on_demand(service: str, view: OnDemandFeatureView, projection: FeatureViewProjection) -> OnDemandView:
     at = f"{service}: {view.name}"
     if view.mode not in ("pandas", "python"):
         raise ServiceError(f"{at} is of mode {view.mode}; write it with mode='pandas' or mode='python'.")

@@ -137,7 +137,7 @@ def _decode_list(content: bytes, stored: StoredType) -> list[Any]:
 
 
 def _length(data: bytes, position: int) -> tuple[int, int]:
-    """Read the varint length at a position; returns where its content starts, and the length."""
+    """Read the varint length at a position; return where its content starts, and the length."""
     length = shift = 0
     while True:
         byte = data[position]

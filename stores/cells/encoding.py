@@ -97,7 +97,7 @@ def _encode_lists(array: pa.Array, stored: StoredType) -> Block:
 
 
 def _elements(flat: pa.Array, stored: StoredType) -> tuple[bytes, npt.NDArray[np.int64]]:
-    """Encode the elements of all lists, one after the other; returns the bytes and the n + 1 bounds."""
+    """Encode the elements of all lists, one after the other; return the bytes and the n + 1 bounds."""
     if stored.group == "text":
         texts = flat.cast(pa.binary()).fill_null(b"").to_pylist()
         return block_of([_prefix(_FIELD_1, len(text)) + text for text in texts]).joined()

@@ -20,7 +20,7 @@ _ASKING = b"*1\r\n$6\r\nASKING\r\n"
 
 
 def exchange(client: Client, keys: Sequence[bytes], packed: Sequence[bytes]) -> list[Any]:
-    """Send commands and returns their replies, in order.
+    """Send commands and return their replies, in order.
 
     A command may be sent twice when a connection breaks, so it must be safe to repeat. A node of a cluster that has
     moved is looked up again.
@@ -60,7 +60,7 @@ def pack_hmget(keys: Sequence[bytes], fields: Sequence[bytes]) -> list[bytes]:
 def _attempt(
     client: Client, keys: Sequence[bytes], packed: Sequence[bytes], pending: Sequence[int], replies: list[Any]
 ) -> tuple[list[int], Exception | None]:
-    """Send the pending commands once; returns those to send again, and why."""
+    """Send the pending commands once; return those to send again, and why."""
     again: list[int] = []
     reason: Exception | None = None
     try:

@@ -1,5 +1,7 @@
 """What the commands decide themselves: which days, which views, how a table looks."""
 
+from __future__ import annotations
+
 import doctest
 from pathlib import Path
 from typing import Any

@@ -1,5 +1,7 @@
 """The gate in front of Redis, on the shipped feature repo: bad rows stop the step and leave the store as it was."""
 
+from __future__ import annotations
+
 import os
 import subprocess
 import sys
@@ -20,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
 
 
-def run_command(name: str, data: Path, **settings: str) -> "subprocess.CompletedProcess[str]":
+def run_command(name: str, data: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "MILLRACE_DATA": str(data), **settings}
     return subprocess.run(
         [sys.executable, "-m", "commands", name], capture_output=True, text=True, cwd=ROOT, env=env, check=False

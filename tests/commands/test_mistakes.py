@@ -1,5 +1,7 @@
 """What a user is told who got something wrong: one line that says what to do, exit code 1, no trace."""
 
+from __future__ import annotations
+
 import os
 import subprocess
 import sys
@@ -16,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 WORLD = World(customers=20, terminals=30, days=3)
 
 
-def run_command(name: str, data: Path, **settings: str) -> "subprocess.CompletedProcess[str]":
+def run_command(name: str, data: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "MILLRACE_DATA": str(data), **settings}
     env.pop("MILLRACE_YAML", None)
     return subprocess.run(

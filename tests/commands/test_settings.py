@@ -1,5 +1,7 @@
 """Settings from the environment."""
 
+from __future__ import annotations
+
 import pytest
 
 from commands.settings import SettingError, read_number, read_whole

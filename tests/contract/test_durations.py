@@ -1,5 +1,7 @@
 """Durations: what is read, what is written, what is refused."""
 
+from __future__ import annotations
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

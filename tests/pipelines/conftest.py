@@ -1,5 +1,7 @@
 """Events, features and plans that the tests of the pipelines share. Neither Feast nor Spark nor Ray in here."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -4,6 +4,8 @@ The stream is what a shard inside Bytewax does (`ViewState`): fed in micro-batch
 restored in between, and started from a backfill at a cut. Batch is what a task inside Spark does (`compute_log`).
 """
 
+from __future__ import annotations
+
 import pickle
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -4,6 +4,8 @@ Whatever happens at or after a label's time must not change its row; what happen
 later than d before the label matters either.
 """
 
+from __future__ import annotations
+
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace

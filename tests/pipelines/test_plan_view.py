@@ -1,5 +1,7 @@
 """Plans of Feast views: what is planned, and every refusal by its text. Importing Feast costs seconds, once."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable
 from datetime import timedelta

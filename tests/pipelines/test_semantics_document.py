@@ -1,5 +1,7 @@
 """The worked example of docs/semantics.md is true: its events give its rows, in the reference and in the engines."""
 
+from __future__ import annotations
+
 import json
 import re
 from datetime import datetime, timedelta

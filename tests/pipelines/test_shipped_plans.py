@@ -1,5 +1,7 @@
 """Plans of the shipped feature repo. Importing Feast costs seconds, once."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
 

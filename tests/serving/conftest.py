@@ -1,5 +1,7 @@
 """A whole other team's repo (advertising), served from a real Redis with a real, tiny model."""
 
+from __future__ import annotations
+
 import json
 import shutil
 from collections.abc import Callable, Iterator

@@ -1,5 +1,7 @@
 """`serving.yaml`: what it may say, and what is said of one that cannot be used."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import pytest

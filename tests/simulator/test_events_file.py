@@ -1,5 +1,7 @@
 """What a user's file must look like, and what its errors say."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from pathlib import Path
 

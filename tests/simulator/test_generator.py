@@ -1,5 +1,7 @@
 """What the generator promises: schema, order, determinism, and the shape of honest and fraudulent traffic."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path

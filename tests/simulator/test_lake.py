@@ -1,5 +1,7 @@
 """What the lake holds: two event tables, a file per UTC day, the newest writing of a day."""
 
+from __future__ import annotations
+
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 

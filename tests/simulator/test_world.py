@@ -1,5 +1,7 @@
 """What a world is: printable, hashable, bounded, and the same customers every day."""
 
+from __future__ import annotations
+
 from datetime import UTC, date, datetime
 
 import numpy as np

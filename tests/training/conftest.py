@@ -4,6 +4,8 @@ The lake holds impressions with their outcome (`clicked`, known a day later); th
 `ad_activity`, holds a row an hour and ad. Numbers are seeded.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta

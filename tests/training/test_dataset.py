@@ -1,5 +1,7 @@
 """The training set holds, for each label event, the feature values that held when it happened."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path

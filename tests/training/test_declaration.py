@@ -1,5 +1,7 @@
 """What a feature service declares for training, and the refusals that say what to write."""
 
+from __future__ import annotations
+
 from datetime import timedelta
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Key precision: each day's highest keys, without those found before."""
 
+from __future__ import annotations
+
 import numpy as np
 import pandas as pd
 

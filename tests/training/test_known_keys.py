@@ -1,5 +1,7 @@
 """Keys known to be positive leave the test days that begin after they became known."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any

@@ -1,5 +1,7 @@
 """Label events: only the days asked for are opened, and their span is known without reading them all."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 

@@ -1,5 +1,7 @@
 """Every metric agrees with scikit-learn or a count by hand, and says why when it is undefined."""
 
+from __future__ import annotations
+
 import json
 import math
 

@@ -1,5 +1,7 @@
 """The model file says itself what it is, and answers the same after a round trip."""
 
+from __future__ import annotations
+
 import json
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,5 +1,7 @@
 """A whole training in another domain: from declarations to a current model with its report."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime

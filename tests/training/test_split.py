@@ -1,5 +1,7 @@
 """The temporal split: whole days, a gap as long as a label takes to be known."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime, timedelta
 
 import pytest

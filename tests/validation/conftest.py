@@ -1,5 +1,7 @@
 """Readings of sensors: a domain that no part of the platform knows."""
 
+from __future__ import annotations
+
 import warnings
 
 import pandas as pd

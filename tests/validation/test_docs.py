@@ -1,5 +1,7 @@
 """What the pages show."""
 
+from __future__ import annotations
+
 import json
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,6 +1,8 @@
 """What a gate lets pass, what it stops, and what it says then."""
 # mypy: disable-error-code="attr-defined"
 
+from __future__ import annotations
+
 import pickle
 import re
 import socket

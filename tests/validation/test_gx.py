@@ -1,5 +1,7 @@
 """What must hold of the framework's import itself."""
 
+from __future__ import annotations
+
 import subprocess
 import sys
 from pathlib import Path

@@ -1,5 +1,7 @@
 """What a team's expectations.py may hold, and what its errors say."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import pytest

@@ -1,6 +1,8 @@
 """What a suite expects, given a declaration."""
 # mypy: disable-error-code="attr-defined"
 
+from __future__ import annotations
+
 from dataclasses import replace
 
 import great_expectations.expectations as gxe

@@ -1,5 +1,7 @@
 """Counts: of events or values, and of different values."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar

@@ -1,5 +1,7 @@
 """Smallest and largest value."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar

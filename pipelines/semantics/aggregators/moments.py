@@ -1,5 +1,7 @@
 """Sum, mean and standard deviation."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import fsum, sqrt

@@ -1,5 +1,7 @@
 """Values by their place in time: first, last, the last n, and the time between the first and the last."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar

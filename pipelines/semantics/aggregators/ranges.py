@@ -1,5 +1,7 @@
 """Folds many ranges of an array at once: the columnar work under the aggregators."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 

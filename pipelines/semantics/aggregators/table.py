@@ -1,5 +1,7 @@
 """All aggregation functions by the name a declaration uses. A new one is one class and one entry here."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Protocol

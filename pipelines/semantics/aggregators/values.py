@@ -1,5 +1,7 @@
 """The non-null values of one column of an event block, in the forms that aggregators work on."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any

@@ -1,5 +1,7 @@
 """Events as JSON, in bulk: one Arrow call for a whole batch, event by event only to find what is wrong."""
 
+from __future__ import annotations
+
 import io
 import json
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """A broker that replays event tables from Parquet and then ends: for tests, and for trying a declaration on a file."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache

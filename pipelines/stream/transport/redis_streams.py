@@ -4,6 +4,8 @@ An entry has one field: `event`, the JSON of one event, or `tick`, a time in mic
 been sent. Ticks let a replay say what time it is; live, an idle partition takes the clock's.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -130,7 +132,7 @@ class RedisBroker:
             f"the broker at {self.url} does not answer ({error}); start it, or set MILLRACE_BROKER."
         )
 
-    def _client(self) -> "redis.Redis":
+    def _client(self) -> redis.Redis:
         if self.url not in _CLIENTS:
             _CLIENTS[self.url] = redis.Redis.from_url(self.url)
         return _CLIENTS[self.url]

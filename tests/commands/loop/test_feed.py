@@ -1,5 +1,7 @@
 """The events of a run and their way into the broker."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from pathlib import Path
 

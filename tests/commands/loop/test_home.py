@@ -1,5 +1,7 @@
 """The home of a run."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import pytest

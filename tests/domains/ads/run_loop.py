@@ -4,6 +4,8 @@ Usage: python run_loop.py DATA. Apply, lake, backfill, materialize, stream (kill
 again), parity: the same functions as behind the commands.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import signal
@@ -109,7 +111,7 @@ class Loop:
         at = pc.cast(self.events[self.table.timestamp], pa.int64()).to_numpy()
         return self.events.filter(pa.array((at >= start) & (at < stop)))
 
-    def start_stream(self, epoch_seconds: float = 0.2) -> "subprocess.Popen[bytes]":
+    def start_stream(self, epoch_seconds: float = 0.2) -> subprocess.Popen[bytes]:
         """Start `make stream` in event time."""
         env = os.environ | {
             "MILLRACE_BROKER": self.broker.url,

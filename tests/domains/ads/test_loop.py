@@ -4,6 +4,8 @@ The loop runs once, in its own process: backfill and materialize with Spark; a s
 in part, with bad events, killed with SIGKILL twice and started again; then Redis is held against the feature logs.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import subprocess

@@ -1,5 +1,7 @@
 """The backfill with real Spark: days are replaced as a whole, doing it again changes nothing, parts make the whole."""
 
+from __future__ import annotations
+
 import json
 import sys
 from collections.abc import Iterator

@@ -1,5 +1,7 @@
 """What a Spark task computes, without Spark: events of some entities in, rows of the feature log out."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Every aggregator: its columnar form `over` many ranges equals its obvious meaning `of` a list."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta

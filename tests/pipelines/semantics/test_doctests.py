@@ -1,5 +1,7 @@
 """Every example in a docstring of the meaning is run, and the meaning imports no engine."""
 
+from __future__ import annotations
+
 import doctest
 import importlib
 import pkgutil

@@ -1,5 +1,7 @@
 """Event blocks: their order, and each id once (rules 5 and 6)."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Folding many ranges at once, judged by a fold that goes from left to right."""
 
+from __future__ import annotations
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st

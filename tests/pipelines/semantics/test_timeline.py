@@ -1,5 +1,7 @@
 """The columnar feature log and the newest rows, against the reference: timestamps and values (rules 1 to 6 and 11)."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

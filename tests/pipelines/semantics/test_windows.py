@@ -1,5 +1,7 @@
 """Windows: which events are inside at a time, and when one enters and leaves (rules 1, 2, 3 and 10)."""
 
+from __future__ import annotations
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

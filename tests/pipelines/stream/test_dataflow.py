@@ -1,5 +1,7 @@
 """The Bytewax dataflow, run in this process from a broker that ends, into a list instead of Redis."""
 
+from __future__ import annotations
+
 import json
 import re
 from collections.abc import Sequence

@@ -1,5 +1,7 @@
 """What one partition makes of its entries: late or in time, and what time it is (rule 7)."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

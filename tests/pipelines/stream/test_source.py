@@ -1,5 +1,7 @@
 """One partition of the source: where it goes on, and how an idle one follows the clock."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from typing import Any
 

@@ -1,5 +1,7 @@
 """The live state of a view: what it gives, what it keeps, what it forgets. Values are judged in test_every_engine.py."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import pyarrow as pa

@@ -1,5 +1,7 @@
 """The HTTP interface, without Ray: the ASGI app is called directly."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Callable
 

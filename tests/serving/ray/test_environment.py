@@ -1,5 +1,7 @@
 """Which port is taken, and that services side by side share nothing."""
 
+from __future__ import annotations
+
 import socket
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,5 +1,7 @@
 """The whole service as its users start it: a process with its own Ray, over HTTP, on a real Redis."""
 
+from __future__ import annotations
+
 import json
 import os
 import signal

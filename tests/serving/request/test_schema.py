@@ -1,5 +1,7 @@
 """What a request may hold, and what is said of one that cannot be scored."""
 
+from __future__ import annotations
+
 import pytest
 
 from serving.request.schema import RequestError, RequestField, RequestSchema

@@ -1,5 +1,7 @@
 """Feature vectors against Feast's own answers, on rows that Feast itself wrote."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from datetime import datetime, timedelta

@@ -1,5 +1,7 @@
 """How a store that fails is left alone for a while; the clock is the test's."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from pathlib import Path
 

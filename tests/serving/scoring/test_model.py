@@ -1,5 +1,7 @@
 """Which model files are served, and which are refused."""
 
+from __future__ import annotations
+
 import shutil
 from collections.abc import Callable
 from pathlib import Path

@@ -1,5 +1,7 @@
 """What is read from the registry, and which feature services are refused."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import pytest

@@ -1,5 +1,7 @@
 """Events as JSON: what goes in comes out, and what cannot be read is told apart with its reason."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime
 from typing import Any
 

@@ -1,5 +1,7 @@
 """The replay of Parquet through the real dataflow."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Any
 

@@ -1,5 +1,7 @@
 """The broker: entries in order, by partition, and what it says when it is away."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Any
 
