@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from serving.scoring.decision import DecisionPolicy, parse_policy
 
@@ -132,7 +132,7 @@ def _section(name: str, given: object, kind: type[Any], least: Mapping[str, int]
         return kind()
     if not isinstance(given, dict):
         raise ServingConfigError(f"{name}: expected keys such as '{fields(kind)[0].name}:', got {given!r}.")
-    types = {one.name: one.type for one in fields(kind)}
+    types = get_type_hints(kind)
     _refuse_unknown(f"{name}.", given, tuple(types))
     for key, value in given.items():
         expected = types[key]
