@@ -68,10 +68,10 @@ status: setup  ## show what is there, and how far the stream is
 	@$(PY) -m commands status
 
 test: setup  ## all tests: real Redis, Spark, Bytewax, Ray and HTTP
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n $(or $(JOBS),2) --dist loadgroup --durations=10
 
 test-fast: setup  ## the tests that start none of them
-	@$(PY) -m pytest -m "not slow" tests/pipelines/semantics tests/simulator
+	@$(PY) -m pytest -n $(or $(JOBS),2) --dist loadgroup -m "not slow"
 
 check: setup  ## format, lint, types and layers
 	@$(VENV)/bin/ruff format --check . && $(VENV)/bin/ruff check . && $(VENV)/bin/mypy && $(VENV)/bin/lint-imports

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from pipelines.plan import EventTable, ViewPlan
@@ -20,12 +19,6 @@ from pipelines.semantics.feature import Feature
 from pipelines.semantics.reference import EPOCH, Event
 from pipelines.semantics.timeline import Rows
 from pipelines.semantics.windows import Window
-
-# The same examples in every run, and no clock in their judgement.
-settings.register_profile(
-    "millrace", max_examples=25, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("millrace")
 
 MINUTE = 60_000_000
 COLUMNS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import pytest
 
 from serving.config import ServingConfig, load_config
 from serving.scoring.scorer import Scorer, build_scorer
-from workspace.redis_server import RedisServer, start_redis
+from workspace.redis_server import RedisServer
 from workspace.workspace import Workspace, open_store, read_declarations
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -46,12 +46,6 @@ Request = dict[str, object]
 def request_body() -> Request:
     """Return a request whose every feature has a value."""
     return {"user_id": "ann", "ad_id": 7, "bid": 0.5, "slot": 1, "event_timestamp": NOW.isoformat()}
-
-
-@pytest.fixture(scope="session")
-def redis_server() -> Iterator[RedisServer]:
-    with start_redis() as server:
-        yield server
 
 
 @pytest.fixture(scope="session")

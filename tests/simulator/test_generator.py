@@ -36,7 +36,7 @@ def test_another_seed_gives_other_transactions() -> None:
     assert not generate(TINY).equals(generate(replace(TINY, seed=6)))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     customers=st.integers(1, 60),
     terminals=st.integers(1, 60),

@@ -9,13 +9,9 @@ from typing import Any
 
 import pytest
 import redis
-from hypothesis import settings
 
 from stores.cells.layout import ViewLayout
-from workspace.redis_server import RedisServer, start_redis
-
-settings.register_profile("shared machine", deadline=None)
-settings.load_profile("shared machine")
+from workspace.redis_server import RedisServer
 
 CLICKS = ViewLayout(
     project="shop",
@@ -24,13 +20,6 @@ CLICKS = ViewLayout(
     features=(("n", "INT64"), ("rate", "DOUBLE"), ("last", "DOUBLE_LIST"), ("device", "STRING")),
     ttl_us=60_000_000,
 )
-
-
-@pytest.fixture(scope="session")
-def redis_server() -> Iterator[RedisServer]:
-    """A server of the tests' own."""
-    with start_redis() as server:
-        yield server
 
 
 @pytest.fixture

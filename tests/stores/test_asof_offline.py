@@ -58,7 +58,9 @@ INSTANTS = st.sampled_from([T + day * DAY // 2 + step for day in range(4) for st
 KEYS = st.tuples(st.sampled_from("abc"), st.integers(1, 2))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(
+    max_examples=60,
+)
 @given(
     rows=st.lists(
         st.tuples(st.sampled_from("ab"), st.integers(1, 2), INSTANTS, st.integers(0, 10**6)),

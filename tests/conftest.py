@@ -1,0 +1,33 @@
+"""What every test may ask for: one Hypothesis profile, a Redis of the tests' own, and the mark of what starts an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from workspace.redis_server import RedisServer, start_redis
+
+# The same examples in every run, and no clock in their judgement.
+settings.register_profile(
+    "millrace", max_examples=40, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("millrace")
+
+ENGINES = {"redis_server", "feast_store", "spark", "ads"}
+"""Fixtures that start a server or an engine, or import Feast: whoever asks for one is slow."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what asks for an engine; `make test-fast` is all the rest."""
+    for item in items:
+        if ENGINES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """Start a server of the tests' own."""
+    with start_redis() as server:
+        yield server
