@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
+_MAIN = sys.modules["__main__"]
+_NAMED = hasattr(_MAIN, "__file__")
+if not _NAMED:
+    # It imports pyspark.sql.connect, which takes a program without a file (python -c, or one from standard input) for
+    # its own doctests and ends the process with code 0 when grpcio-status is missing. A gate would seem passed.
+    _MAIN.__file__ = "<program>"
 try:
     import great_expectations as gx
     import great_expectations.expectations as gxe
@@ -16,13 +24,9 @@ try:
     )
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
     from great_expectations.expectations.metadata_types import FailureSeverity
-except SystemExit as stop:
-    # It imports pyspark.sql.connect, which takes a program without a file (python -c, or one from standard input) for
-    # its own doctests and ends the process with code 0 when grpcio-status is missing. A gate would seem passed.
-    raise ImportError(
-        "validation: pyspark ended the import of great_expectations, because this program has no file; "
-        "run it from a file or with python -m, not with python -c or from standard input."
-    ) from stop
+finally:
+    if not _NAMED:
+        del _MAIN.__file__
 
 __all__ = [
     "BatchDefinition",
