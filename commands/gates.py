@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from great_expectations import ExpectationSuite
 
+    from training.task import TrainingTask
+
 
 def feature_gate(workspace: Workspace, plan: ViewPlan, rows: Path) -> None:
     """Check rows of a view, a folder of Parquet, and write the page about it.
@@ -43,16 +45,20 @@ def event_gate(workspace: Workspace, plan: ViewPlan, rows: Path) -> None:
 
 
 def training_gate(
-    workspace: Workspace, plans: Sequence[ViewPlan], service: str, keys: tuple[str, ...], label: str
+    workspace: Workspace, plans: Sequence[ViewPlan], task: TrainingTask
 ) -> Callable[[pd.DataFrame], None]:
-    """Return the check of a training set: the label has both classes, no feature is null everywhere, none out of range."""
+    """Return the check of a training set: a binary label has both classes, no feature is null everywhere, none out of
+    range.
+    """
     from validation.suites import TrainingSpec, suite_for_training
 
     functions = {f"{plan.view}__{feature.name}": feature.function for plan in plans for feature in plan.features}
 
     def check(frame: pd.DataFrame) -> None:
         features = {column: functions.get(column, "") for column in frame.columns if "__" in column}
-        _require(workspace, frame, suite_for_training(TrainingSpec(service, keys, label, features)))
+        classes = (0, 1) if task.predicts == "binary" else ()
+        spec = TrainingSpec(task.service, task.keys, task.label, features, task.timestamp, classes)
+        _require(workspace, frame, suite_for_training(spec))
 
     return check
 
@@ -60,9 +66,7 @@ def training_gate(
 def _require(workspace: Workspace, source: Path | pd.DataFrame, suite: ExpectationSuite) -> None:
     from validation.docs import write_docs
     from validation.gate import check
-    from validation.report import ValidationFailed
 
     report = check(source, suite)
     write_docs([report], workspace.data, datetime.now(UTC))
-    if not report.success:
-        raise ValidationFailed(report)
+    report.require_success()

@@ -3,38 +3,60 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 from commands.gates import training_gate
 from commands.plan import read_plans
-from training.declaration import default_service, read_declaration
+from commands.settings import SettingError, read_number, read_whole
+from training.options import TrainingOptions
 from training.result import TrainResult
 from training.run import train
 from training.split import TemporalSplit
-from training.table import format_table
+from training.table import describe_training
+from training.task import default_service, read_task
 from workspace.workspace import Workspace, open_store
 
 
-def train_service(workspace: Workspace, service: str | None = None, days: tuple[str, str] | None = None) -> TrainResult:
-    """Train one service; the days are two spans such as `2018-07-25:2018-08-01`, ends open: to train on, to test on.
+def train_service(
+    workspace: Workspace, service: str | None = None, options: TrainingOptions | None = None
+) -> TrainResult:
+    """Train one service; without a name, the last labelled one.
 
     Raises:
         ValidationFailed: The training set breaks an expectation; nothing is trained or written.
         TrainingError: Something declared or asked for cannot be trained on.
     """
     store = open_store(workspace)
-    name = service or default_service(store)
-    declared = read_declaration(store, name)
-    return train(
-        workspace,
-        service=name,
-        split=TemporalSplit.parse(*days) if days else None,
-        gate=training_gate(workspace, read_plans(workspace), name, declared.keys, declared.label),
+    task = read_task(store, service or default_service(store))
+    return train(workspace, store, task, options, gate=training_gate(workspace, read_plans(workspace), task))
+
+
+def read_options(env: Mapping[str, str] | None = None) -> TrainingOptions:
+    """Read TRAIN and TEST (spans of days such as `2018-07-25:2018-08-01`, the end open), or TRAIN_DAYS and TEST_DAYS;
+    THRESHOLD, K, LIMIT and SEED.
+
+    Raises:
+        SettingError: One of TRAIN and TEST is missing, or a number is none.
+        TrainingError: A span is none.
+    """
+    env = os.environ if env is None else env
+    spans = env.get("TRAIN"), env.get("TEST")
+    if bool(spans[0]) != bool(spans[1]):
+        raise SettingError(
+            "TRAIN and TEST go together; write such as TRAIN=2018-07-25:2018-08-01 TEST=2018-08-08:2018-08-15."
+        )
+    return TrainingOptions(
+        split=TemporalSplit.parse(spans[0], spans[1]) if spans[0] and spans[1] else None,
+        train_days=read_whole("TRAIN_DAYS", 7),
+        test_days=read_whole("TEST_DAYS", 7),
+        seed=read_whole("SEED", 7),
+        threshold=read_number("THRESHOLD", 0.5) if env.get("THRESHOLD") else None,
+        k=read_whole("K", 100),
+        limit=read_whole("LIMIT", 1) if env.get("LIMIT") else None,
     )
 
 
 def main() -> None:
-    """Train SERVICE on the days TRAIN and test on the days TEST; without them, on the last days with labels."""
-    given = os.environ.get("TRAIN"), os.environ.get("TEST")
-    days = (given[0], given[1]) if given[0] and given[1] else None
-    result = train_service(Workspace.from_env(), os.environ.get("SERVICE") or None, days)
-    print(format_table(result))
+    """Train SERVICE, by default the last labelled one, on the days asked for, by default the last ones with labels."""
+    result = train_service(Workspace.from_env(), os.environ.get("SERVICE") or None, read_options())
+    print(describe_training(result))

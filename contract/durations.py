@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import re
 
-MICROSECONDS = {"us": 1, "ms": 1_000, "s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
+MICROSECONDS = {
+    "us": 1,
+    "ms": 1_000,
+    "s": 1_000_000,
+    "min": 60_000_000,
+    "h": 3_600_000_000,
+    "d": 86_400_000_000,
+    "w": 7 * 86_400_000_000,
+}
 SECOND, MINUTE, HOUR, DAY = (MICROSECONDS[unit] for unit in ("s", "min", "h", "d"))
 
 
@@ -12,12 +20,12 @@ def parse_duration(text: str) -> int:
     """Return the microseconds that a text such as `30min` names.
 
     Raises:
-        ValueError: The text is not a whole number and one of us, ms, s, min, h, d.
+        ValueError: The text is not a whole number and one of us, ms, s, min, h, d, w.
 
     >>> parse_duration("30min")
     1800000000
     """
-    found = re.fullmatch(r"\s*(\d+)\s*(us|ms|s|min|h|d)\s*", text)
+    found = re.fullmatch(r"\s*(\d+)\s*(us|ms|s|min|h|d|w)\s*", text)
     if not found:
         raise ValueError(f"{text!r} is not a duration; write a whole number and a unit, such as 90s, 30min, 24h or 7d.")
     return int(found[1]) * MICROSECONDS[found[2]]

@@ -10,10 +10,12 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from contract.durations import format_duration
+from contract.tags import DeclarationError
+from contract.types import type_of_ddl
 from pipelines.semantics.feature import Feature
 
 
-class PlanError(ValueError):
+class PlanError(DeclarationError):
     """A declaration that cannot be kept; the message says what to write instead."""
 
 
@@ -28,7 +30,8 @@ class EventTable:
         event_id: The column that tells one event from another.
         topic: The broker's topic; None for a table that only batch views read.
         partition_by: The column by which the topic is partitioned.
-        columns: Name and Arrow type name of each column of the topic.
+        address: Where the topic's broker is, as the source declares it; empty for none.
+        columns: Name and type of each column of the topic, as Spark's DDL writes it.
         lateness: Microseconds that an event may be out of order and still be merged (rule 7).
         known_after: Microseconds after its time at which an event of this table becomes known.
     """
@@ -39,13 +42,14 @@ class EventTable:
     event_id: str
     topic: str | None = None
     partition_by: str | None = None
+    address: str = ""
     columns: tuple[tuple[str, str], ...] = ()
     lateness: int = 0
     known_after: int = 0
 
     def schema(self) -> pa.Schema:
         """Return the Arrow schema of the topic's events."""
-        return pa.schema([(name, arrow_type(kind)) for name, kind in self.columns])
+        return pa.schema([(name, type_of_ddl(kind).arrow) for name, kind in self.columns])
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,31 +101,6 @@ class ViewPlan:
             },
             indent=2,
         )
-
-
-ARROW_TYPES = {
-    "bigint": pa.int64(),
-    "long": pa.int64(),
-    "int": pa.int32(),
-    "integer": pa.int32(),
-    "smallint": pa.int16(),
-    "double": pa.float64(),
-    "float": pa.float32(),
-    "string": pa.string(),
-    "boolean": pa.bool_(),
-    "timestamp": pa.timestamp("us", "UTC"),
-}
-
-
-def arrow_type(name: str) -> pa.DataType:
-    """Return the Arrow type of a column type as Spark's DDL writes it.
-
-    Raises:
-        PlanError: The type is not one that events may have.
-    """
-    if name not in ARROW_TYPES:
-        raise PlanError(f"unknown column type {name!r}; use one of {', '.join(ARROW_TYPES)}.")
-    return ARROW_TYPES[name]
 
 
 def _describe(feature: Feature) -> dict[str, Any]:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from contract.durations import format_duration, parse_duration
-from pipelines.plan import EventTable, PlanError, ViewPlan, arrow_type
+from contract.durations import format_duration
+from contract.tags import read_duration, read_tags
+from contract.types import UnknownTypeError, type_of_ddl, type_of_field
+from pipelines.plan import EventTable, PlanError, ViewPlan
 from pipelines.semantics.aggregators.table import FunctionError, parse_function
 from pipelines.semantics.feature import Feature
 from pipelines.semantics.windows import Window, WindowError, default_slide
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
 
 MICROSECOND = timedelta(microseconds=1)
 RESERVED = {"event_timestamp", "date"}
-VIEW_TAGS = {"millrace.delay"}
-SOURCE_TAGS = {"millrace.lake", "millrace.event_id", "millrace.partition_by", "millrace.known_after"}
 
 
 def plan_views(declared: RepoContents) -> list[ViewPlan]:
@@ -52,8 +52,8 @@ def plan_stream_view(view: StreamFeatureView, lakes: dict[str, Any]) -> ViewPlan
         raise PlanError(
             f"{view.name}: source is a {type(source).__name__}; use a KafkaSource, which has a topic and a schema."
         )
-    tags = _tags(source.name, source.tags, SOURCE_TAGS)
-    lake = lakes.get(tags.get("millrace.lake", ""))
+    tags = read_tags(source.name, source.tags, "source")
+    lake = lakes.get(tags.get("lake", ""))
     if lake is None:
         raise PlanError(
             f"{source.name}: no lake table; tag the source with millrace.lake and the name of the FileSource that holds"
@@ -64,17 +64,18 @@ def plan_stream_view(view: StreamFeatureView, lakes: dict[str, Any]) -> ViewPlan
         name=source.kafka_options.topic,
         lake=lake.path,
         timestamp=_known(source.name, "timestamp_field", source.timestamp_field, columns),
-        event_id=_known(source.name, "tag millrace.event_id", tags.get("millrace.event_id", ""), columns),
+        event_id=_known(source.name, "tag millrace.event_id", tags.get("event_id", ""), columns),
         topic=source.kafka_options.topic,
-        partition_by=_known(source.name, "tag millrace.partition_by", tags.get("millrace.partition_by", ""), columns),
+        partition_by=_known(source.name, "tag millrace.partition_by", tags.get("partition_by", ""), columns),
+        address=source.kafka_options.kafka_bootstrap_servers,
         columns=tuple(columns.items()),
         lateness=_microseconds(source.kafka_options.watermark_delay_threshold),
-        known_after=_duration(source.name, tags, "millrace.known_after"),
+        known_after=read_duration(source.name, tags, "known_after"),
     )
     keys = tuple(field.name for field in view.entity_columns)
     for key in keys:
         _known(view.name, "join key", key, columns)
-    types = {name: arrow_type(kind) for name, kind in columns.items()}
+    types = {name: type_of_ddl(kind).arrow for name, kind in columns.items()}
     transform = view.feature_transformation.udf if view.feature_transformation else None
     return _plan(view, "stream", keys, table, types, transform)
 
@@ -85,8 +86,6 @@ def plan_batch_view(view: BatchFeatureView) -> ViewPlan:
     Raises:
         PlanError: The declaration cannot be kept.
     """
-    from feast.type_map import feast_value_type_to_pa
-
     views: Any = view.source_views
     if not views or len(views) != 1:
         raise PlanError(
@@ -95,15 +94,15 @@ def plan_batch_view(view: BatchFeatureView) -> ViewPlan:
         )
     events = views[0]
     source = events.batch_source
-    tags = _tags(source.name, source.tags, SOURCE_TAGS)
-    types = {f.name: feast_value_type_to_pa(f.dtype.to_value_type()) for f in events.schema}
+    tags = read_tags(source.name, source.tags, "source")
+    types = {f.name: _arrow_of(events.name, f) for f in events.schema}
     types[source.timestamp_field] = pa.timestamp("us", "UTC")
     table = EventTable(
         name=source.name,
         lake=source.path,
         timestamp=source.timestamp_field,
-        event_id=_known(source.name, "tag millrace.event_id", tags.get("millrace.event_id", ""), types),
-        known_after=_duration(source.name, tags, "millrace.known_after"),
+        event_id=_known(source.name, "tag millrace.event_id", tags.get("event_id", ""), types),
+        known_after=read_duration(source.name, tags, "known_after"),
     )
     keys = tuple(field.name for field in view.entity_columns)
     for key in keys:
@@ -117,8 +116,8 @@ def _plan(
 ) -> ViewPlan:
     if not keys:
         raise PlanError(f"{view.name}: no join key in the schema; add a Field for each join key of its entities.")
-    tags = _tags(view.name, view.tags, VIEW_TAGS)
-    delay = _duration(view.name, tags, "millrace.delay")
+    tags = read_tags(view.name, view.tags, "view")
+    delay = read_duration(view.name, tags, "delay")
     if delay < table.known_after:
         raise PlanError(
             f"{view.name}: its events are known only {format_duration(table.known_after)} after their time; tag the"
@@ -174,8 +173,6 @@ def _feature(view: str, aggregation: Aggregation, aligned: bool, delay: int, typ
 
 def _check_schema(view: Any, features: Sequence[Feature], types: dict[str, pa.DataType]) -> None:
     """Hold the declared fields against what the aggregations give: names and types, each once."""
-    from feast.type_map import feast_value_type_to_pa
-
     declared = {field.name: field.dtype for field in view.features}
     given = [feature.name for feature in features]
     for name in sorted(RESERVED & set(given)):
@@ -188,16 +185,26 @@ def _check_schema(view: Any, features: Sequence[Feature], types: dict[str, pa.Da
         raise PlanError(f"{view.name}.{name}: {side}; the schema lists the join keys and one Field an aggregation.")
     for feature in features:
         gives = feature.aggregator.result(types[feature.column] if feature.column else None)
-        wants = feast_value_type_to_pa(declared[feature.name].to_value_type())
-        if "time" in _family(wants):
+        known = type_of_field(declared[feature.name])
+        wants = known.arrow if known else None
+        if wants is not None and "time" in _family(wants):
             raise PlanError(
                 f"{view.name}.{feature.name}: Feast keeps UnixTimestamp online in whole seconds; write dtype=Int64, the"
                 " feature is then microseconds since the epoch."
             )
-        if _family(gives).replace("time", "int64") != _family(wants):
+        if wants is None or _family(gives).replace("time", "int64") != _family(wants):
             raise PlanError(
                 f"{view.name}.{feature.name}: gives {gives}, the Field says {declared[feature.name]}; change the dtype."
             )
+
+
+def _arrow_of(view: str, field: Any) -> pa.DataType:
+    known = type_of_field(field.dtype)
+    if known is None:
+        raise PlanError(
+            f"{view}.{field.name}: events cannot hold {field.dtype}; use a number, string, boolean or time."
+        )
+    return known.arrow
 
 
 def _family(kind: pa.DataType) -> str:
@@ -227,8 +234,8 @@ def _columns(source: Any) -> dict[str, str]:
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, _, kind = part.partition(" ")
         try:
-            arrow_type(kind.strip().lower())
-        except PlanError as error:
+            type_of_ddl(kind.strip().lower())
+        except UnknownTypeError as error:
             raise PlanError(
                 f"{source.name}: {error} Write schema_json as 'id bigint, at timestamp, amount double'."
             ) from None
@@ -244,20 +251,6 @@ def _known(where: str, what: str, name: str, columns: Any) -> str:
     if name not in columns:
         raise PlanError(f"{where}: {what} {name!r} is not a column of the events; use one of {_names(columns)}.")
     return name
-
-
-def _tags(where: str, tags: dict[str, str], known: set[str]) -> dict[str, str]:
-    ours = {name: text for name, text in (tags or {}).items() if name.startswith("millrace.")}
-    for name in sorted(set(ours) - known):
-        raise PlanError(f"{where}: unknown tag {name}; use one of {_names(known)}.")
-    return ours
-
-
-def _duration(where: str, tags: dict[str, str], name: str) -> int:
-    try:
-        return parse_duration(tags.get(name, "0s"))
-    except ValueError as error:
-        raise PlanError(f"{where}: tag {name}: {error}") from None
 
 
 def _microseconds(duration: timedelta | None) -> int:

@@ -11,11 +11,11 @@ import threading
 from pathlib import Path
 
 from serving.config import ServingConfigError
-from serving.ray.environment import PortError
 from serving.ray.launch import Service, launch
 from serving.scoring.decision import DecisionPolicyError
 from serving.scoring.model import ModelError
 from serving.scoring.service import ServiceError
+from workspace.ports import PortError
 from workspace.workspace import Workspace, WorkspaceError
 
 REFUSED = (ServingConfigError, DecisionPolicyError, PortError, ModelError, ServiceError, WorkspaceError)

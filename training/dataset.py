@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from training.declaration import TrainingDeclaration, read_declaration
 from training.errors import TrainingError
+from training.failing_views import told_by_view
 from training.label_events import read_label_events
+from training.task import TrainingTask
 
 if TYPE_CHECKING:
     from feast import FeatureStore
@@ -31,11 +32,13 @@ class TrainingSet:
     Attributes:
         service: The feature service's name.
         frame: All event columns, then the feature columns as float64, NaN where a value is missing. Index 0 to n - 1.
-        label: The column that is 1 or 0 (int64).
+        label: The column to predict: int64 (1 or 0; a relevance for a ranking), or float64 for a regression.
         features: Full feature names (`view__feature`) in the service's order: the model's columns.
         event_id: The column that identifies an event.
         timestamp: The column with the event's time, `datetime64[us, UTC]`.
         keys: The join keys.
+        group: For a ranking: the column whose equal values are one list of candidates.
+        predicts: `binary`, `regression` or `ranking`.
     """
 
     service: str
@@ -45,6 +48,8 @@ class TrainingSet:
     event_id: str
     timestamp: str
     keys: tuple[str, ...]
+    group: str | None = None
+    predicts: str = "binary"
 
     @property
     def matrix(self) -> npt.NDArray[np.float64]:
@@ -52,14 +57,21 @@ class TrainingSet:
         return np.asarray(self.frame[list(self.features)], dtype="float64")
 
     @property
-    def labels(self) -> npt.NDArray[np.int64]:
-        """Return the labels, shape (rows,), int64, 0 or 1."""
-        return np.asarray(self.frame[self.label], dtype="int64")
+    def labels(self) -> npt.NDArray[Any]:
+        """Return the labels, shape (rows,), in the label column's type."""
+        return self.frame[self.label].to_numpy()
+
+    @property
+    def groups(self) -> npt.NDArray[np.int64]:
+        """Return the number of each row's list of candidates, shape (rows,); a list of its own where there are none."""
+        if self.group is None:
+            return np.arange(len(self))
+        return pd.factorize(self.frame[self.group])[0].astype(np.int64)
 
     @property
     def positives(self) -> int:
-        """Return the number of rows with label 1."""
-        return int(self.labels.sum())
+        """Return the number of rows with a label above 0."""
+        return int((self.labels > 0).sum())
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -70,45 +82,46 @@ class TrainingSet:
 
 
 def build_training_set(
-    store: FeatureStore, service_name: str, start: datetime, end: datetime, limit: int | None = None
+    store: FeatureStore, declared: TrainingTask, start: datetime, end: datetime, limit: int | None = None
 ) -> TrainingSet:
     """Join the label events of `[start, end)` with a feature service, point in time.
 
     Args:
         store: The feature store; its offline store must keep every row of the entity frame.
-        service_name: A feature service with a label (see `training.declaration`).
+        declared: What to train on.
         start: First instant, aware.
         end: Last instant, aware, exclusive.
         limit: At most this many events, spread evenly over the span; all when None.
 
     Raises:
-        TrainingError: The service cannot be trained on, there are no label events in the span, or the offline store
-            lost rows or returned an infinite value.
+        TrainingError: There are no label events in the span, an on-demand function fails, or the offline store lost rows
+            or returned an infinite value.
     """
-    declared = read_declaration(store, service_name)
     events = read_label_events(declared, start, end)
     if limit is not None and limit < len(events):
         chosen = np.linspace(0, len(events) - 1, max(limit, 1)).astype("int64")
         events = events.iloc[chosen].reset_index(drop=True)
-    joined = store.get_historical_features(
-        entity_df=_entity_frame(declared, events),
-        features=store.get_feature_service(service_name),
-        full_feature_names=True,
-    ).to_df()
+    entities = _entity_frame(declared, events)
+    with told_by_view(declared.service, entities):
+        joined = store.get_historical_features(
+            entity_df=entities, features=store.get_feature_service(declared.service), full_feature_names=True
+        ).to_df()
     features = _in_order(declared, joined, len(events))
-    numbers = {name: _numbers(service_name, name, features[name]) for name in declared.features}
+    numbers = {name: _numbers(declared.service, name, features[name]) for name in declared.features}
     return TrainingSet(
-        service=service_name,
+        service=declared.service,
         frame=pd.concat([events, pd.DataFrame(numbers, index=events.index)], axis=1),
         label=declared.label,
         features=declared.features,
         event_id=declared.event_id,
         timestamp=declared.timestamp,
         keys=declared.keys,
+        group=declared.group,
+        predicts=declared.predicts,
     )
 
 
-def _entity_frame(declared: TrainingDeclaration, events: pd.DataFrame) -> pd.DataFrame:
+def _entity_frame(declared: TrainingTask, events: pd.DataFrame) -> pd.DataFrame:
     needed = {key: key for key in declared.keys} | dict(declared.request)
     missing = {field: column for field, column in needed.items() if column not in events}
     if missing:
@@ -125,7 +138,7 @@ def _entity_frame(declared: TrainingDeclaration, events: pd.DataFrame) -> pd.Dat
     return entities
 
 
-def _in_order(declared: TrainingDeclaration, joined: pd.DataFrame, rows: int) -> pd.DataFrame:
+def _in_order(declared: TrainingTask, joined: pd.DataFrame, rows: int) -> pd.DataFrame:
     """Put the joined rows back in the events' order; exactly one for each event."""
     missing = [name for name in declared.features if name not in joined]
     if missing:

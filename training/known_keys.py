@@ -46,20 +46,3 @@ def without_known_positives(
     known_at = test[key].map(first) + known_after
     # A key without a positive maps to NaT, and NaT < day is False.
     return ~(known_at < test[timestamp].dt.floor("D"))
-
-
-def drop_known_positives(
-    test: pd.DataFrame,
-    events: pd.DataFrame,
-    *,
-    key: str,
-    timestamp: str,
-    label: str,
-    train_from: datetime,
-    known_after: timedelta,
-) -> pd.DataFrame:
-    """Return the test rows whose key is not yet known to be positive on their day; see `without_known_positives`."""
-    stay = without_known_positives(
-        test, events, key=key, timestamp=timestamp, label=label, train_from=train_from, known_after=known_after
-    )
-    return test[stay]

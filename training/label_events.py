@@ -7,25 +7,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from training.declaration import TrainingDeclaration
 from training.errors import TrainingError
+from training.task import TrainingTask
 
 PARTITION = "date"
+MOST_RELEVANT = 31  # XGBoost's gain is 2 to the power of the relevance
+
+_LABELS = {
+    "binary": "1 for a positive, 0 for a negative and null while unknown",
+    "regression": "a finite number, null while unknown",
+    "ranking": f"a relevance, a whole number from 0 to {MOST_RELEVANT}, null while unknown",
+}
 
 
 def read_label_events(
-    declared: TrainingDeclaration, start: datetime, end: datetime, columns: Sequence[str] | None = None
+    declared: TrainingTask, start: datetime, end: datetime, columns: Sequence[str] | None = None
 ) -> pd.DataFrame:
     """Return the label events of `[start, end)` whose label is known, in the order of (time, event id).
 
     An event id counts once (rule 6), and a null label is not known yet, so its event is left out. The label comes as
-    int64, the timestamp as `datetime64[us, UTC]` (a naive one is taken as UTC).
+    int64 (float64 for a regression), the timestamp as `datetime64[us, UTC]` (a naive one is taken as UTC).
 
     Args:
         declared: The service's declaration.
@@ -34,8 +43,8 @@ def read_label_events(
         columns: The columns to read besides the event id, the timestamp and the label; all when None.
 
     Raises:
-        TrainingError: The folder does not exist, a column is missing, the span holds no event, or a label is neither
-            0 nor 1.
+        TrainingError: The folder does not exist, a column is missing, the span holds no event, or a label is not what the
+            service predicts.
     """
     table = _open(declared)
     needed = list(dict.fromkeys([declared.event_id, declared.timestamp, declared.label, *(columns or ())]))
@@ -54,18 +63,12 @@ def read_label_events(
             f"{declared.service}: no label events in [{start:%F}, {end:%F}) of {declared.source}; {_dates(declared)}."
         )
     events[declared.timestamp] = pd.to_datetime(events[declared.timestamp], utc=True).dt.as_unit("us")
-    if not events[declared.label].isin([0, 1]).all():
-        found = sorted(events[declared.label].unique().tolist(), key=str)[:5]
-        raise TrainingError(
-            f"{declared.service}: label {declared.source}:{declared.label} holds {found}; a label is 1 for a positive, "
-            "0 for a negative and null while unknown."
-        )
-    events[declared.label] = events[declared.label].astype("int64")
+    events[declared.label] = _checked(declared, events[declared.label])
     once = events.drop_duplicates(declared.event_id)
     return once.sort_values([declared.timestamp, declared.event_id], kind="stable", ignore_index=True)
 
 
-def label_span(declared: TrainingDeclaration) -> tuple[datetime, datetime]:
+def label_span(declared: TrainingTask) -> tuple[datetime, datetime]:
     """Return the times of the oldest and the newest label event, aware.
 
     Raises:
@@ -84,7 +87,23 @@ def label_span(declared: TrainingDeclaration) -> tuple[datetime, datetime]:
     return min(aware), max(aware)
 
 
-def _open(declared: TrainingDeclaration) -> ds.Dataset:
+def _checked(task: TrainingTask, labels: pd.Series[Any]) -> pd.Series[Any]:
+    """Return labels in the type of what is predicted."""
+    if task.predicts == "regression":
+        good = np.isfinite(labels.astype("float64"))
+    elif task.predicts == "ranking":
+        good = (labels >= 0) & (labels <= MOST_RELEVANT) & (labels % 1 == 0)
+    else:
+        good = labels.isin([0, 1])
+    if not good.all():
+        found = sorted(labels[~good].unique().tolist(), key=str)[:5]
+        raise TrainingError(
+            f"{task.service}: label {task.source}:{task.label} holds {found}; a label is {_LABELS[task.predicts]}."
+        )
+    return labels.astype("float64" if task.predicts == "regression" else "int64")
+
+
+def _open(declared: TrainingTask) -> ds.Dataset:
     partitions = ds.partitioning(pa.schema([(PARTITION, pa.string())]), flavor="hive")
     try:
         table = ds.dataset(declared.path, format="parquet", partitioning=partitions)
@@ -103,7 +122,7 @@ def _days(table: ds.Dataset) -> list[str]:
     return sorted(day for day in found if day is not None)
 
 
-def _dates(declared: TrainingDeclaration) -> str:
+def _dates(declared: TrainingTask) -> str:
     days = _days(_open(declared))
     if not days:
         first, last = label_span(declared)

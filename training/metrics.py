@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,17 +17,27 @@ from sklearn import metrics as sk
 Labels = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float64]
 
-MEANING: Mapping[str, str] = {
-    "precision": "of the rows scored at or above the threshold, the share that is positive",
-    "recall": "of the positives, the share scored at or above the threshold",
-    "f1": "the harmonic mean of precision and recall",
-    "auroc": "how often a positive is scored above a negative",
-    "average_precision": "precision averaged over all recalls: the area under the precision-recall curve",
-    "log_loss": "how wrong the scores are as probabilities; lower is better",
-    "ndcg": "how near the top the positives are ranked, 1 when all come first",
-    "precision_at_k": "of the k rows scored highest, the share that is positive",
-    "key_precision_at_k": "of the k keys scored highest each day, the share with a positive; mean over the days",
+DOUBT = 3.0
+"""How many standard errors a model must be ahead."""
+
+MEANING: Mapping[str, tuple[str, str]] = {
+    "precision": ("Precision", "of the rows scored at or above the threshold, the share that is positive"),
+    "recall": ("Recall", "of the positives, the share scored at or above the threshold"),
+    "f1": ("F1", "the harmonic mean of precision and recall"),
+    "auroc": ("AUROC", "how often a positive is scored above a negative"),
+    "average_precision": (
+        "Average precision",
+        "precision averaged over all recalls: the area under the precision-recall curve",
+    ),
+    "log_loss": ("Log loss", "how wrong the scores are as probabilities; lower is better"),
+    "ndcg": ("NDCG", "how near the top the positives are ranked, 1 when all come first"),
+    "precision_at_k": ("Precision at {k}", "of the k rows scored highest, the share that is positive"),
+    "key_precision_at_k": (
+        "Key precision at {k}, daily",
+        "of the k keys scored highest each day, the share with a positive; mean over the days",
+    ),
 }
+"""By metric: its title and what it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +53,9 @@ class Metrics:
 
     The others are shares in [0, 1], but for `log_loss`, in nats from 0 up; `MEANING` describes each.
     """
+
+    MEANING: ClassVar[Mapping[str, tuple[str, str]]] = MEANING
+    HEADLINES: ClassVar[tuple[str, ...]] = ("auroc", "average_precision", "precision_at_k", "key_precision_at_k")
 
     rows: int
     positives: int
@@ -63,6 +76,21 @@ class Metrics:
         """Return all fields as JSON holds them; `reasons` as an object."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return values | {"reasons": dict(self.reasons)}
+
+    def chance(self) -> dict[str, float]:
+        """Return what scores that know nothing reach on the same rows."""
+        return chance(self)
+
+    def beats_chance(self) -> tuple[bool, str]:
+        """Say whether AUROC is above a half by `DOUBT` of its standard errors where nothing is known.
+
+        Source: Hanley and McNeil, *The meaning and use of the area under a ROC curve* (1982).
+        """
+        if self.auroc is None:
+            return False, dict(self.reasons)["auroc"]
+        negatives = self.rows - self.positives
+        error = math.sqrt((self.rows + 1) / (12 * self.positives * negatives))
+        return self.auroc - 0.5 > DOUBT * error, f"AUROC {self.auroc:.3f} against 0.5 (standard error {error:.3f})"
 
 
 def measure(

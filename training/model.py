@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 HOLD_OUT = 0.25
 
+OBJECTIVES = {"binary": "binary:logistic", "regression": "reg:squarederror", "ranking": "rank:ndcg"}
+
 
 @dataclass(frozen=True, slots=True)
 class ModelParams:
@@ -46,33 +48,53 @@ class ModelParams:
     base_score: float = 0.5
     nthread: int = 0
 
-    def for_xgboost(self, seed: int) -> dict[str, Any]:
-        """Return the parameters of `xgboost.train`."""
+    def for_xgboost(self, seed: int, predicts: str = "binary") -> dict[str, Any]:
+        """Return the parameters of `xgboost.train` for what is predicted."""
         chosen = {name: value for name, value in asdict(self).items() if name != "rounds"}
         chosen["nthread"] = self.nthread or max(1, (os.cpu_count() or 2) - 1)
         if self.tree_method != "hist":
             del chosen["max_bin"]
-        return {"objective": "binary:logistic", "seed": seed, **chosen}
+        if predicts != "binary":  # a share of positives is no place to start from
+            del chosen["base_score"], chosen["scale_pos_weight"]
+        return {"objective": OBJECTIVES[predicts], "seed": seed, **chosen}
 
 
 def train_model(training_set: TrainingSet, params: ModelParams | None = None, seed: int = 7) -> xgb.Booster:
-    """Fit a booster whose feature names are the training set's columns, in order; it answers with a probability.
+    """Fit a booster whose feature names are the training set's columns, in order.
+
+    It answers with a probability, a quantity, or for a ranking with what candidates are ordered by.
 
     Raises:
-        TrainingError: There are no rows, or all of one class.
+        TrainingError: There are no rows, or all are of one class, or no list has candidates of different relevance.
     """
     params = params or ModelParams()
+    if training_set.predicts != "binary":
+        return _train_other(training_set, params, seed)
     if not 0 < training_set.positives < len(training_set):
         raise TrainingError(
             f"{training_set.service}: {len(training_set)} rows to train on, {training_set.positives} of them positive; "
-            "a model needs both classes, so choose a longer --train span."
+            "a model needs both classes, so choose a longer TRAIN span."
         )
     data = xgb.DMatrix(training_set.matrix, label=training_set.labels, feature_names=list(training_set.features))
     return xgb.train(params.for_xgboost(seed), data, num_boost_round=params.rounds)
 
 
+def _train_other(training_set: TrainingSet, params: ModelParams, seed: int) -> xgb.Booster:
+    labels, groups = training_set.labels, training_set.groups
+    if not len(labels) or labels.min() == labels.max():
+        raise TrainingError(
+            f"{training_set.service}: {len(labels)} rows to train on, all with the same label; choose a longer TRAIN span."
+        )
+    order = np.argsort(groups, kind="stable")  # XGBoost wants each list's candidates side by side
+    data = xgb.DMatrix(training_set.matrix[order], label=labels[order], feature_names=list(training_set.features))
+    if training_set.predicts == "ranking":
+        data.set_info(qid=groups[order])
+    chosen = params.for_xgboost(seed, training_set.predicts)
+    return xgb.train(chosen, data, num_boost_round=params.rounds)
+
+
 def predict(booster: xgb.Booster, matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the probability of a positive for each row, shape (rows,), float64 in [0, 1].
+    """Return the model's answer for each row, shape (rows,), float64: for a binary one a probability.
 
     Args:
         booster: A fitted model.

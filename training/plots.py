@@ -12,10 +12,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from training.metrics import Labels, Scores
+from training.metrics import Labels, Metrics, Scores
 from training.result import FeatureUse, TrainResult
 
 BLUE, RED, GREY = "#2563eb", "#dc2626", "#94a3b8"
+_SHOWN = {
+    "regression": "Whether what is predicted comes true on average, for each tenth of the rows.",
+    "ranking": "Whether what is scored higher is more relevant, for each tenth of the rows.",
+}
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: small files, the reader's own font
     "svg.hashsalt": "millrace",  # the same run draws the same bytes
@@ -35,11 +39,18 @@ def draw_plots(result: TrainResult, labels: Labels, scores: Scores) -> list[tupl
 
     Args:
         result: The run, for its threshold, features and days.
-        labels: The test labels, shape (rows,), 0 or 1.
-        scores: The test scores, shape (rows,), in [0, 1].
+        labels: The test labels, shape (rows,).
+        scores: The model's answers, shape (rows,).
     """
-    threshold, plots = result.metrics.threshold, []
+    plots: list[tuple[str, str]] = []
     with mpl.rc_context(_STYLE):
+        if not isinstance(result.metrics, Metrics):
+            plots.append((_SHOWN[result.predicts], _by_prediction(result.predicts, labels, scores)))
+            plots.append(
+                ("What the model looks at: each feature's share of the total gain.", _gain(result.features[:15]))
+            )
+            return plots
+        threshold = result.metrics.threshold
         if 0 < labels.sum() < len(labels):
             plots.append(
                 ("The share of positives caught against the share of negatives bothered.", _roc(labels, scores))
@@ -55,9 +66,26 @@ def draw_plots(result: TrainResult, labels: Labels, scores: Scores) -> list[tupl
             )
         plots.append(("How the scores are spread, on a logarithmic scale.", _histogram(labels, scores, threshold)))
         if result.daily:
-            plots.append((f"Of {result.metrics.k} keys looked at each day, how many are positive.", _days(result)))
+            plots.append(
+                (
+                    f"Of {result.metrics.k} keys looked at each day, how many are positive.",
+                    _days(result, result.metrics.k),
+                )
+            )
         plots.append(("What the model looks at: each feature's share of the total gain.", _gain(result.features[:15])))
     return plots
+
+
+def _by_prediction(predicts: str, labels: Labels, scores: Scores) -> str:
+    """Draw the mean label of each tenth of the rows, by rising score."""
+    figure, axes = _axes("Label by score", "mean score of a tenth of the rows", "mean label", (5.0, 4.2))
+    parts = [part for part in np.array_split(np.argsort(scores, kind="stable"), 10) if len(part)]
+    middle = [float(scores[part].mean()) for part in parts]
+    if predicts == "regression" and middle:
+        axes.plot([middle[0], middle[-1]], [middle[0], middle[-1]], color=GREY, linestyle="--", label="as predicted")
+        axes.legend(loc="upper left", frameon=False)
+    axes.plot(middle, [float(labels[part].mean()) for part in parts], "o-", color=BLUE)
+    return _svg(figure)
 
 
 def _roc(labels: Labels, scores: Scores) -> str:
@@ -105,8 +133,8 @@ def _histogram(labels: Labels, scores: Scores, threshold: float) -> str:
     return _svg(figure)
 
 
-def _days(result: TrainResult) -> str:
-    figure, axes = _axes("Keys found each day", "", f"share of {result.metrics.k}", (5.0, 4.2))
+def _days(result: TrainResult, k: int) -> str:
+    figure, axes = _axes("Keys found each day", "", f"share of {k}", (5.0, 4.2))
     positions = range(len(result.daily))
     axes.bar(positions, [share for _, share in result.daily], color=BLUE)
     axes.set_xticks(positions, [day[5:] for day, _ in result.daily], rotation=45 if len(result.daily) > 7 else 0)

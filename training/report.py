@@ -4,28 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from training.metrics import MEANING, Labels, Scores
+from training.metrics import Labels, Scores
 from training.plots import draw_plots
 from training.result import TrainResult
-
-TITLES = {
-    "precision": "Precision",
-    "recall": "Recall",
-    "f1": "F1",
-    "auroc": "AUROC",
-    "average_precision": "Average precision",
-    "log_loss": "Log loss",
-    "ndcg": "NDCG",
-    "precision_at_k": "Precision at {k}",
-    "key_precision_at_k": "Key precision at {k}, daily",
-}
+from workspace.files import write_whole
 
 
 def write_report(result: TrainResult, labels: Labels, scores: Scores, pages: Sequence[Path]) -> None:
@@ -33,16 +21,15 @@ def write_report(result: TrainResult, labels: Labels, scores: Scores, pages: Seq
 
     Args:
         result: The finished run.
-        labels: The test labels, shape (rows,), 0 or 1.
-        scores: The test scores, shape (rows,), in [0, 1].
+        labels: The test labels, shape (rows,).
+        scores: The model's answers, shape (rows,).
         pages: Where to write; folders are made, an older report is replaced in one step.
     """
     page = render_report(result, labels, scores)
     facts = json.dumps(result.to_dict(), indent=2) + "\n"
     for path in pages:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, page)
-        _replace(path.with_suffix(".json"), facts)
+        write_whole(path, page)
+        write_whole(path.with_suffix(".json"), facts)
 
 
 def render_report(result: TrainResult, labels: Labels, scores: Scores) -> str:
@@ -65,13 +52,13 @@ def metric_rows(result: TrainResult) -> list[dict[str, str]]:
     return [
         {
             "name": name,
-            "title": TITLES[name].format(k=result.metrics.k),
+            "title": title.format(k=getattr(result.metrics, "k", "")),
             "value": _number(getattr(result.metrics, name)),
             "chance": _number(result.chance.get(name)),
             "meaning": meaning,
             "reason": reasons.get(name, ""),
         }
-        for name, meaning in MEANING.items()
+        for name, (title, meaning) in result.metrics.MEANING.items()
     ]
 
 
@@ -96,9 +83,3 @@ def _spans(result: TrainResult) -> dict[str, int]:
         "gap": split.gap.days,
         "test": (split.test_to - split.test_from).days,
     }
-
-
-def _replace(path: Path, text: str) -> None:
-    unfinished = path.with_name(f".{path.name}.writing")
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, path)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from training.metrics import Metrics, chance
+from training.measured import Measured
 from training.model import ModelParams
 from training.split import TemporalSplit
 
@@ -40,9 +40,10 @@ class TrainResult:
     """One finished training run.
 
     Attributes:
+        predicts: `binary`, `regression` or `ranking`.
         label: `<file source>:<column>`.
         known_after: How long after its event a label is known.
-        threshold_from: How the threshold was found, for people.
+        threshold_from: How the threshold was found, for people; empty where there is none.
         train: Rows trained on.
         test: Rows tested on, after the removal of known keys.
         removed: Test rows of known keys, left out; zero when the service names no key.
@@ -56,6 +57,7 @@ class TrainResult:
     """
 
     service: str
+    predicts: str
     version: str
     label: str
     trained_at: datetime
@@ -68,7 +70,7 @@ class TrainResult:
     test: Count
     removed: Count
     drop_known: str | None
-    metrics: Metrics
+    metrics: Measured
     daily: tuple[tuple[str, float], ...]
     features: tuple[FeatureUse, ...]
     model: Path
@@ -77,13 +79,14 @@ class TrainResult:
 
     @property
     def chance(self) -> dict[str, float]:
-        """Return what scores that know nothing reach on the same test rows."""
-        return chance(self.metrics)
+        """Return what a model that knows nothing reaches on the same test rows."""
+        return self.metrics.chance()
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON holds it; times ISO 8601, `known_after` and `seconds` in seconds."""
         return {
             "service": self.service,
+            "predicts": self.predicts,
             "version": self.version,
             "label": self.label,
             "trained_at": self.trained_at.isoformat(),

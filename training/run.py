@@ -1,8 +1,4 @@
-"""Runs a training from declarations to a model that serving can load.
-
-The steps: read what the service declares, split time, build the training set, pass the gate, choose the threshold and
-fit, test on later days, write model and report, and only then make the model current.
-"""
+"""Runs a training from declarations to a model that serving can load: prepare, fit, evaluate, publish."""
 
 from __future__ import annotations
 
@@ -10,58 +6,48 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import xgboost as xgb
 
+from contract.model_file import save_model, set_current
 from training.dataset import TrainingSet, build_training_set
-from training.declaration import TrainingDeclaration, default_service, read_declaration
-from training.errors import TrainingError
-from training.key_precision import daily_key_precision
-from training.known_keys import without_known_positives
-from training.label_events import label_span, read_label_events
-from training.metrics import Scores, measure
-from training.model import ModelParams, choose_threshold, predict, train_model
-from training.model_file import save_model, set_current
+from training.evaluate import Evaluation, evaluate
+from training.label_events import label_span
+from training.model import train_model
+from training.options import TrainingOptions
 from training.report import write_report
 from training.result import Count, FeatureUse, TrainResult
 from training.split import TemporalSplit, default_split
-from workspace.workspace import Workspace, open_store
+from training.task import TrainingTask
+from workspace.workspace import Workspace
 
-FALLBACK_THRESHOLD = 0.5
-_say = partial(print, flush=True)
+if TYPE_CHECKING:
+    from feast import FeatureStore
+
+Say = Callable[[str], None]
+_say: Say = partial(print, flush=True)
 
 
 def train(
     workspace: Workspace,
+    store: FeatureStore,
+    task: TrainingTask,
+    options: TrainingOptions | None = None,
     *,
-    service: str | None = None,
-    split: TemporalSplit | None = None,
-    train_days: int = 7,
-    test_days: int = 7,
-    params: ModelParams | None = None,
-    seed: int = 7,
-    threshold: float | None = None,
-    k: int = 100,
-    limit: int | None = None,
     gate: Callable[[pd.DataFrame], None] | None = None,
     now: datetime | None = None,
-    say: Callable[[str], None] = _say,
+    say: Say = _say,
 ) -> TrainResult:
     """Train one feature service's model, test it, save it with its report and make it current.
 
     Args:
-        workspace: Where declarations, data and models are.
-        service: The feature service; the last labelled one in the registry when None.
-        split: Training and test days; the last ones there are labels for when None.
-        train_days: Days to train on, when no split is given.
-        test_days: Days to test on, when no split is given.
-        params: What to fit with.
-        seed: For XGBoost; matters only with subsampling.
-        threshold: The alert threshold in [0, 1]; chosen on training rows when None.
-        k: For the precisions at k.
-        limit: At most this many events to train on and to test on, spread evenly; all when None.
+        workspace: Where models and reports go.
+        store: The feature store.
+        task: What to train, from `training.task.read_task`.
+        options: How.
         gate: Called with the training frame before anything is fitted; its exception ends the run.
         now: When the model is trained, aware; the clock's time when None.
         say: Told of each step.
@@ -69,106 +55,94 @@ def train(
     Raises:
         TrainingError: Something declared or asked for cannot be trained on. Nothing was written.
     """
-    started = time.perf_counter()
-    store = open_store(workspace)
-    declared = read_declaration(store, service or default_service(store))
-    if split is None:
-        first, last = label_span(declared)
-        split = default_split(last, declared.known_after, train_days, test_days, first)
-    split.require_gap(declared.known_after)
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise TrainingError(f"threshold {threshold} is no probability; write one in [0, 1], such as --threshold 0.5.")
-    params = params or ModelParams()
+    started, options = time.perf_counter(), options or TrainingOptions()
+    split = choose_split(task, options)
 
-    say(f"1/5 {declared.service}: training set of {split.train_from:%F} to {split.train_to:%F} (exclusive)")
-    training = build_training_set(store, declared.service, split.train_from, split.train_to, limit)
+    say(f"1/5 {task.service}: training set of {split.train_from:%F} to {split.train_to:%F} (exclusive)")
+    training = build_training_set(store, task, split.train_from, split.train_to, options.limit)
     say(f"    {len(training):,} rows, {training.positives:,} positive, {len(training.features)} features")
     if gate is not None:
         gate(training.frame)
 
-    say(f"2/5 fit {params.rounds} trees")
-    booster = train_model(training, params, seed)
-    threshold, threshold_from = _threshold(training, params, seed, threshold)
+    say(f"2/5 fit {options.params.rounds} trees")
+    booster = train_model(training, options.params, options.seed)
 
     say(f"3/5 test set of {split.test_from:%F} to {split.test_to:%F} (exclusive)")
-    everything = build_training_set(store, declared.service, split.test_from, split.test_to, limit)
-    test = _without_known(declared, everything, split)
-    scores = predict(booster, test.matrix)
-    daily = _daily(declared, test, scores, k)
-    metrics = measure(test.labels, scores, threshold, k, float(daily.mean()) if len(daily) else None)
+    asked = build_training_set(store, task, split.test_from, split.test_to, options.limit)
+    evaluation = evaluate(task, split, options, booster, training, asked)
 
     say("4/5 model and report")
-    label = f"{declared.source}:{declared.label}"
+    result = _publish(workspace, task, split, options, booster, training, evaluation, now or datetime.now(UTC), started)
+
+    say(f"5/5 {result.version} is current")
+    set_current(workspace.models, task.service, result.version)
+    return result
+
+
+def choose_split(task: TrainingTask, options: TrainingOptions) -> TemporalSplit:
+    """Return the split that is asked for, else the last days there are labels for.
+
+    Raises:
+        TrainingError: There are no labels, or the gap is shorter than a label takes to become known.
+    """
+    split = options.split
+    if split is None:
+        first, last = label_span(task)
+        split = default_split(last, task.known_after, options.train_days, options.test_days, first)
+    split.require_gap(task.known_after)
+    return split
+
+
+def _publish(
+    workspace: Workspace,
+    task: TrainingTask,
+    split: TemporalSplit,
+    options: TrainingOptions,
+    booster: xgb.Booster,
+    training: TrainingSet,
+    evaluation: Evaluation,
+    now: datetime,
+    started: float,
+) -> TrainResult:
+    """Write the model file, and the report beside it and among the reports."""
+    label = f"{task.source}:{task.label}"
+    tested, asked = evaluation.tested, evaluation.asked
     model = save_model(
         booster,
         workspace.models,
-        service=declared.service,
+        service=task.service,
         columns=training.features,
         label=label,
-        metrics=metrics.to_dict(),
+        metrics=evaluation.metrics.to_dict(),
         split=split.to_dict(),
-        trained_at=now or datetime.now(UTC),
+        trained_at=now,
+        predicts=task.predicts,
     )
-    latest = workspace.reports / "training" / f"{declared.service}.html"
+    latest = workspace.reports / "training" / f"{task.service}.html"
     result = TrainResult(
-        service=declared.service,
+        service=task.service,
+        predicts=task.predicts,
         version=model.version,
         label=label,
         trained_at=model.trained_at,
-        known_after=declared.known_after,
+        known_after=task.known_after,
         split=split,
-        params=params,
-        seed=seed,
-        threshold_from=threshold_from,
+        params=options.params,
+        seed=options.seed,
+        threshold_from=evaluation.threshold_from,
         train=Count(len(training), training.positives),
-        test=Count(len(test), test.positives),
-        removed=Count(len(everything) - len(test), everything.positives - test.positives),
-        drop_known=declared.drop_known,
-        metrics=metrics,
-        daily=tuple((f"{day:%F}", share) for day, share in daily.items()),
+        test=Count(len(tested), tested.positives),
+        removed=Count(len(asked) - len(tested), asked.positives - tested.positives),
+        drop_known=task.drop_known,
+        metrics=evaluation.metrics,
+        daily=tuple((f"{day:%F}", share) for day, share in evaluation.daily.items()),
         features=_use(booster, training),
         model=model.path,
         report=latest,
         seconds=time.perf_counter() - started,
     )
-    write_report(result, test.labels, scores, [model.path.with_name("report.html"), latest])
-
-    say(f"5/5 {model.version} is current")
-    set_current(workspace.models, declared.service, model.version)
+    write_report(result, tested.labels, evaluation.scores, [model.path.with_name("report.html"), latest])
     return result
-
-
-def _threshold(training: TrainingSet, params: ModelParams, seed: int, given: float | None) -> tuple[float, str]:
-    if given is not None:
-        return given, "given"
-    chosen = choose_threshold(training, params, seed)
-    if chosen is None:
-        return FALLBACK_THRESHOLD, "too few positives in the training span to choose one"
-    return chosen, "the best F1 on the last quarter of the training rows, held out"
-
-
-def _without_known(declared: TrainingDeclaration, test: TrainingSet, split: TemporalSplit) -> TrainingSet:
-    """Leave out the test rows whose key is known to be positive before their day."""
-    if declared.drop_known is None:
-        return test
-    events = read_label_events(declared, split.train_from, split.test_to, [declared.drop_known])
-    stay = without_known_positives(
-        test.frame,
-        events,
-        key=declared.drop_known,
-        timestamp=declared.timestamp,
-        label=declared.label,
-        train_from=split.train_from,
-        known_after=declared.known_after,
-    )
-    return test.where(stay)
-
-
-def _daily(declared: TrainingDeclaration, test: TrainingSet, scores: Scores, k: int) -> pd.Series[float]:
-    if declared.drop_known is None or not len(test):
-        return pd.Series(dtype="float64")
-    days = test.frame[declared.timestamp].dt.floor("D")
-    return daily_key_precision(days, test.frame[declared.drop_known], test.labels, scores, k)
 
 
 def _use(booster: xgb.Booster, training: TrainingSet) -> tuple[FeatureUse, ...]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from training.metrics import Metrics
 from training.report import metric_rows
 from training.result import Count, TrainResult
 
 
-def format_table(result: TrainResult) -> str:
+def describe_training(result: TrainResult) -> str:
     """Return the closing table: counts, then every metric beside what chance reaches, then where things are."""
     lines = [
         "",
@@ -21,9 +22,10 @@ def format_table(result: TrainResult) -> str:
         f"  {row['title']:<28}{row['value']:>8}{row['chance']:>9}" + (f"  {row['reason']}" if row["reason"] else "")
         for row in metric_rows(result)
     ]
+    lines.append("")
+    if isinstance(result.metrics, Metrics):
+        lines.append(f"  threshold {result.metrics.threshold:.4g}: {result.threshold_from}")
     lines += [
-        "",
-        f"  threshold {result.metrics.threshold:.4g}: {result.threshold_from}",
         f"  model     {result.model}",
         f"  report    {result.report}",
     ]

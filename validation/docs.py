@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from validation.report import Report
+from workspace.files import write_whole
 
 FOLDER = Path("reports") / "validation"
 """Where the pages are, below the data folder."""
@@ -30,23 +30,16 @@ def write_docs(reports: Iterable[Report], data: Path, at: datetime) -> list[Path
         The HTML pages written, without the index.
     """
     folder = data / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
     jinja = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     pages = []
     for report in reports:
         page = folder / f"{report.suite}.html"
-        _replace(page, jinja.get_template("report.html.j2").render(report=report, at=at.isoformat(" ", "seconds")))
+        write_whole(page, jinja.get_template("report.html.j2").render(report=report, at=at.isoformat(" ", "seconds")))
         content = {"checked_at": at.isoformat(), **report.to_dict()}
-        _replace(page.with_suffix(".json"), json.dumps(content, indent=2, default=str))
+        write_whole(page.with_suffix(".json"), json.dumps(content, indent=2, default=str))
         pages.append(page)
     known = [json.loads(path.read_text("utf-8")) for path in sorted(folder.glob("*.json"))]
-    _replace(folder / "index.html", jinja.get_template("index.html.j2").render(reports=known))
+    write_whole(folder / "index.html", jinja.get_template("index.html.j2").render(reports=known))
     return pages
-
-
-def _replace(path: Path, text: str) -> None:
-    unfinished = path.with_name(f".{path.name}.writing")
-    unfinished.write_text(text, "utf-8")
-    os.replace(unfinished, path)

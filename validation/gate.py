@@ -15,26 +15,13 @@ import pandas as pd
 
 from validation.evaluation import Evaluated, Evaluator, pick_rows
 from validation.gx import ExpectationSuite, gxe
-from validation.report import Report, ValidationFailed
+from validation.report import Report
 from validation.rows import Source, read_batches, read_columns
 from validation.tally import SHOWN, Tally
 from validation.uniqueness import find_duplicates
 
 BATCH = 500_000
 """Rows evaluated at once: some 100 MB at twenty columns."""
-
-
-def require(source: Source, suite: ExpectationSuite, *, batch: int = BATCH) -> Report:
-    """Check some data and return the report if it passes; call it before anything is written.
-
-    Raises:
-        ValidationFailed: A blocking expectation failed. The report is its ``report``.
-        FileNotFoundError: There is no Parquet file at a path.
-    """
-    report = check(source, suite, batch=batch)
-    if not report.success:
-        raise ValidationFailed(report)
-    return report
 
 
 def check(source: Source, suite: ExpectationSuite, *, batch: int = BATCH) -> Report:

@@ -69,6 +69,16 @@ class Report:
         """The expectations that failed, blocking or not."""
         return tuple(finding for finding in self.findings if not finding.success)
 
+    def require_success(self) -> Report:
+        """Return the report if a gate lets the data pass.
+
+        Raises:
+            ValidationFailed: A blocking expectation failed.
+        """
+        if not self.success:
+            raise ValidationFailed(self)
+        return self
+
     def to_dict(self) -> dict[str, object]:
         """Return the report as JSON-able values."""
         return {"success": self.success, **asdict(self)}

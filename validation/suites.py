@@ -13,19 +13,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 
+from contract.types import TYPES
 from validation.evaluation import sign
 from validation.gx import Expectation, ExpectationSuite, gxe
 
 _LARGEST = sys.float_info.max
 
-# Arrow's and SQL's names -> what Great Expectations calls the type in pandas. A list has no such name.
+# What a column's type is called -> what Great Expectations calls it in pandas. A list has no such name.
 _PANDAS: dict[str, str] = {
-    **{name: name for name in ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")},
-    **{"int": "int32", "integer": "int32", "smallint": "int16", "bigint": "int64", "long": "int64"},
-    **{"float": "float32", "double": "float64", "float32": "float32"},
-    **{"float64": "float64", "bool": "bool_", "boolean": "bool_", "string": "str", "large_string": "str"},
-    **{"timestamp": "Timestamp"},
-}
+    name: one.pandas for one in TYPES.values() if one.pandas for name in (one.kind, str(one.arrow), *one.ddl)
+} | {"large_string": "str"}  # what pandas makes of texts in Parquet
 
 # What holds for a function's values by its meaning: (never null, smallest, largest). Null passes a range.
 _RULES: dict[str, tuple[bool, float | None, float | None]] = {
@@ -35,7 +32,6 @@ _RULES: dict[str, tuple[bool, float | None, float | None]] = {
     "mean": (False, -_LARGEST, _LARGEST),
     "std": (False, 0, _LARGEST),
     "duration": (False, 0, None),
-    "share": (False, 0, 1),
     "last_n": (True, None, None),
 }
 

@@ -9,6 +9,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from workspace.files import replacing
+
 SUITABLE = (17, 21)
 
 
@@ -46,7 +48,6 @@ def _version(home: Path) -> int | None:
 def _wrap(java_home: Path) -> Path:
     wrapper = Path(tempfile.gettempdir()) / f"millrace-java-{os.getuid()}"
     java = wrapper / "bin" / "java"
-    java.parent.mkdir(parents=True, exist_ok=True)
     script = f"""#!/bin/sh
 for argument; do
   shift
@@ -54,8 +55,7 @@ for argument; do
 done
 exec "{java_home}/bin/java" "$@"
 """
-    fresh = java.with_name(f"java.{os.getpid()}")
-    fresh.write_text(script)
-    fresh.chmod(fresh.stat().st_mode | stat.S_IXUSR)
-    os.replace(fresh, java)
+    with replacing(java) as fresh:
+        fresh.write_text(script)
+        fresh.chmod(fresh.stat().st_mode | stat.S_IXUSR)
     return wrapper

@@ -12,7 +12,6 @@ import importlib.util
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,8 @@ from types import TracebackType
 from typing import Any
 
 import redis
+
+from workspace.ports import free_port
 
 HOST = "127.0.0.1"
 _START_SECONDS = 20.0
@@ -133,7 +134,7 @@ def start_redis(
     owns_directory = directory is None
     folder = directory or Path(tempfile.mkdtemp(prefix="millrace-redis-"))
     folder.mkdir(parents=True, exist_ok=True)
-    chosen = port or _free_port()
+    chosen = port or free_port(HOST)
     command = [*_command(program, chosen), "--dir", str(folder), *options]
     log = folder / "redis.log"
     with log.open("wb") as output:
@@ -166,12 +167,6 @@ def main(arguments: list[str] | None = None) -> None:
 def _command(program: Path, port: int) -> list[str]:
     settings = {"port": str(port), "bind": HOST, "save": "", "appendonly": "no", "daemonize": "no"}
     return [str(program), *(part for k, v in settings.items() for part in (f"--{k}", v))]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 def _die_with_parent() -> None:

@@ -157,18 +157,14 @@ def _verify_parity(
 
 
 def _train(workspace: Workspace) -> str:
-    from commands.train import train_service
-    from training.table import format_table
+    from commands.train import read_options, train_service
+    from training.table import describe_training
 
-    given = os.environ.get("TRAIN"), os.environ.get("TEST")
-    result = train_service(
-        workspace, os.environ.get("SERVICE"), (given[0], given[1]) if given[0] and given[1] else None
-    )
-    print(format_table(result))
-    auroc, precision = result.metrics.auroc or 0.0, result.metrics.average_precision or 0.0
-    chance = result.chance["average_precision"]
-    verify(auroc > 0.7 and precision > 5 * chance, f"the model is hardly better than chance: AUROC {auroc:.3f}.")
-    return f"AUROC {auroc:.3f}, average precision {precision:.3f} (chance {chance:.4f})"
+    result = train_service(workspace, os.environ.get("SERVICE"), read_options())
+    print(describe_training(result))
+    better, figures = result.metrics.beats_chance()
+    verify(better, f"the model is hardly better than chance: {figures}.")
+    return figures
 
 
 def _serve(workspace: Workspace) -> tuple[subprocess.Popen[bytes], str]:

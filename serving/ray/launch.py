@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from serving.config import ServingConfig, load_config
-from serving.ray.environment import free_port, serve_environment
+from serving.ray.environment import serve_environment
+from workspace.ports import free_port
 from workspace.workspace import Workspace
 
 OBJECT_STORE_BYTES = 80_000_000

@@ -17,6 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from workspace.files import replacing
+
 PARTITION = "date"
 
 
@@ -78,7 +80,7 @@ class FeatureLog:
         """
         if self.path.suffix == ".parquet" and not self.path.is_dir():
             rows = [pq.read_table(self.path), table] if self.path.exists() else [table]
-            _write_whole(pa.concat_tables(rows, promote_options="default"), self.path)
+            _write(pa.concat_tables(rows, promote_options="default"), self.path)
             return 1
         if PARTITION in table.column_names:
             table = table.drop_columns([PARTITION])
@@ -86,7 +88,7 @@ class FeatureLog:
         name = f"part-{uuid.uuid4().hex}.parquet"
         unique = pc.unique(days).to_pylist()
         for day in unique:
-            _write_whole(table.filter(pc.equal(days, day)), self.path / f"{PARTITION}={day}" / name)
+            _write(table.filter(pc.equal(days, day)), self.path / f"{PARTITION}={day}" / name)
         return len(unique)
 
 
@@ -112,11 +114,6 @@ def _may_hold(file: Path, oldest: date | None, newest: date | None) -> bool:
     return True
 
 
-def _write_whole(table: pa.Table, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
+def _write(table: pa.Table, path: Path) -> None:
+    with replacing(path) as unfinished:
         pq.write_table(table, unfinished)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from contract.durations import DAY, HOUR, MINUTE, format_duration
+from contract.tags import DeclarationError
 from pipelines.plan import PlanError, ViewPlan
 from pipelines.semantics.windows import Window
 
@@ -283,7 +284,7 @@ def test_types_of_fields_are_held_against_what_the_functions_give(feast: SimpleN
     ],
 )
 def test_tags_of_a_view_are_known(stream: Make, tags: dict[str, str], message: str) -> None:
-    with pytest.raises(PlanError, match=message):
+    with pytest.raises(DeclarationError, match=message):
         stream([SUM], tags=tags)
 
 
@@ -315,7 +316,7 @@ def test_tags_of_a_view_are_known(stream: Make, tags: dict[str, str], message: s
 def test_tags_of_a_source_are_known(
     stream: Make, source: Callable[..., Any], tags: dict[str, str], message: str
 ) -> None:
-    with pytest.raises(PlanError, match=message):
+    with pytest.raises(DeclarationError, match=message):
         stream([SUM], source=source(tags=TAGS | tags))
 
 

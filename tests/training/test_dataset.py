@@ -13,6 +13,7 @@ import pytest
 
 from training.dataset import TrainingSet, build_training_set
 from training.errors import TrainingError
+from training.task import read_task
 
 START = pd.Timestamp("2024-03-02", tz="UTC").to_pydatetime()
 END = START + timedelta(days=3)
@@ -21,7 +22,7 @@ VIEWS, RATE, NEW = "ad_activity__views_1d", "ad_activity__click_rate", "ad_activ
 
 @pytest.fixture(scope="module")
 def built(ads: Any) -> TrainingSet:
-    return build_training_set(ads.store, "ads_v2", START, END)
+    return build_training_set(ads.store, read_task(ads.store, "ads_v2"), START, END)
 
 
 def test_rows_are_the_events_of_the_span_in_order(ads: Any, built: TrainingSet) -> None:
@@ -56,7 +57,7 @@ def test_request_field_with_another_name_is_filled_from_the_tagged_column(built:
 
 
 def test_limit_spreads_evenly_over_the_span(ads: Any, built: TrainingSet) -> None:
-    few = build_training_set(ads.store, "ads_v2", START, END, limit=30)
+    few = build_training_set(ads.store, read_task(ads.store, "ads_v2"), START, END, limit=30)
     assert len(few) == 30
     assert few.frame["shown_at"].dt.date.nunique() == 3
     assert set(few.frame["impression_id"]) <= set(built.frame["impression_id"])
@@ -74,7 +75,7 @@ def test_row_moved_past_the_label_is_not_seen(build_ads: Callable[..., Any], tmp
         log = pd.DataFrame({"ad_id": [1, 1], "event_timestamp": [at, second_row], "views_1d": [7, 8]})
         log = log.assign(click_rate=0.1, is_new=False, last_slots=[[1], [1]])
         world = build_ads(tmp_path / folder, impressions=event, activity=log)
-        return float(build_training_set(world.store, "ads_v2", START, END).frame[VIEWS].iloc[0])
+        return float(build_training_set(world.store, read_task(world.store, "ads_v2"), START, END).frame[VIEWS].iloc[0])
 
     assert views_seen(shown - timedelta(minutes=30), "before") == 8
     assert views_seen(shown + timedelta(microseconds=1), "after") == 7
@@ -86,7 +87,9 @@ def test_rows_after_the_last_label_change_nothing(
     later = ads.activity["event_timestamp"] >= END
     changed = ads.activity.assign(views_1d=ads.activity["views_1d"].where(~later, 10**6))
     world = build_ads(tmp_path, activity=changed)
-    np.testing.assert_array_equal(build_training_set(world.store, "ads_v2", START, END).matrix, built.matrix)
+    np.testing.assert_array_equal(
+        build_training_set(world.store, read_task(world.store, "ads_v2"), START, END).matrix, built.matrix
+    )
 
 
 def test_event_delivered_twice_counts_once_and_an_unknown_label_not_at_all(
@@ -95,7 +98,9 @@ def test_event_delivered_twice_counts_once_and_an_unknown_label_not_at_all(
     repeated = pd.concat([ads.impressions, ads.impressions.iloc[200:210]], ignore_index=True)
     pending = repeated.assign(clicked=repeated["clicked"].astype("Int64").where(repeated["impression_id"] != 1300))
     world = build_ads(tmp_path, impressions=pending)
-    found = build_training_set(world.store, "ads_v2", START, END).frame["impression_id"].tolist()
+    found = (
+        build_training_set(world.store, read_task(world.store, "ads_v2"), START, END).frame["impression_id"].tolist()
+    )
     assert found == [event for event in built.frame["impression_id"] if event != 1300]
 
 
@@ -103,7 +108,9 @@ def test_asof_store_gives_the_same_set_as_feasts_own(
     build_ads: Callable[..., Any], built: TrainingSet, tmp_path: Path
 ) -> None:
     world = build_ads(tmp_path, offline="stores.asof_offline.AsofOfflineStore")
-    np.testing.assert_array_equal(build_training_set(world.store, "ads_v2", START, END).matrix, built.matrix)
+    np.testing.assert_array_equal(
+        build_training_set(world.store, read_task(world.store, "ads_v2"), START, END).matrix, built.matrix
+    )
 
 
 @pytest.mark.parametrize(
@@ -116,22 +123,20 @@ def test_asof_store_gives_the_same_set_as_feasts_own(
             id="no events",
         ),
         pytest.param("a_column", START, r"no column bought; they have impression_id, shown_at", id="no label column"),
-        pytest.param(
-            "a_nonbinary", START, r"clicks:slot holds \[0, 1, 2, 3\]; a label is 1 for", id="label not 0 or 1"
-        ),
+        pytest.param("a_nonbinary", START, r"clicks:slot holds \[2, 3\]; a label is 1 for", id="label not 0 or 1"),
         pytest.param("a_weather", START, r"request field 'weather' .*tag millrace.fill.weather", id="nothing fills it"),
         pytest.param("a_infinite", START, r"divided__per_slot is infinite in \d+ rows.*where\(x > 0\)", id="infinite"),
     ],
 )
 def test_data_that_cannot_be_trained_on_is_refused(ads: Any, service: str, start: datetime, says: str) -> None:
     with pytest.raises(TrainingError, match=says):
-        build_training_set(ads.store, service, start, start + timedelta(days=1))
+        build_training_set(ads.store, read_task(ads.store, service), start, start + timedelta(days=1))
 
 
 def test_offline_store_that_loses_rows_is_refused() -> None:
     from training.dataset import _in_order
-    from training.declaration import TrainingDeclaration
+    from training.task import TrainingTask
 
-    declared = TrainingDeclaration("s", "y", "src", "p", "t", "id", timedelta(0), None, ("k",), (), ("v__f",))
+    declared = TrainingTask("s", "y", "src", "p", "t", "id", timedelta(0), None, ("k",), (), ("v__f",))
     with pytest.raises(TrainingError, match=r"returned 1 rows for 2 label events; use offline_store"):
         _in_order(declared, pd.DataFrame({"v__f": [1.0], "millrace_row": [0]}), 2)

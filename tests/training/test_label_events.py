@@ -8,17 +8,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from training.declaration import TrainingDeclaration
 from training.errors import TrainingError
 from training.label_events import label_span, read_label_events
+from training.task import TrainingTask
 
 DAY = datetime(2024, 3, 2, tzinfo=UTC)
 
 
-def declared(folder: Path) -> TrainingDeclaration:
-    return TrainingDeclaration(
-        "ads", "clicked", "clicks", str(folder), "at", "id", timedelta(0), None, (), (), ("v__f",)
-    )
+def declared(folder: Path) -> TrainingTask:
+    return TrainingTask("ads", "clicked", "clicks", str(folder), "at", "id", timedelta(0), None, (), (), ("v__f",))
 
 
 def events(*times: str, zone: str | None = "UTC") -> pd.DataFrame:

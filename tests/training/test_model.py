@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from contract.model_file import FILE, ModelFile, ModelFileError, current_version, load_model, save_model, set_current
 from training.dataset import TrainingSet
 from training.errors import TrainingError
 from training.model import ModelParams, choose_threshold, predict, train_model
-from training.model_file import load_current, load_model, save_model, set_current
 
 AT = datetime(2024, 3, 11, 9, 30, 5, tzinfo=UTC)
 COLUMNS = ("ad__views", "ad__rate")
@@ -27,6 +27,10 @@ def training_set(rows: int = 400) -> TrainingSet:
     frame.loc[::9, "ad__rate"] = np.nan
     frame["id"], frame["at"] = np.arange(rows), pd.date_range("2024-03-01", periods=rows, freq="h", tz="UTC")
     return TrainingSet("ads", frame, "clicked", COLUMNS, "id", "at", ("ad_id",))
+
+
+def load_current(models: Path, service: str) -> ModelFile:
+    return load_model(models / service / current_version(models, service) / FILE)
 
 
 def save(models: Path, trained_at: datetime = AT, columns: tuple[str, ...] = COLUMNS) -> str:
@@ -57,9 +61,8 @@ def test_attributes_are_those_serving_reads(tmp_path: Path) -> None:
     said = load_model(tmp_path / "ads" / save(tmp_path) / "model.ubj").booster.attributes()
     assert json.loads(str(said["millrace.columns"])) == list(COLUMNS)
     assert said["millrace.trained_at"] == "2024-03-11T09:30:05+00:00"
-    assert set(said) == {
-        f"millrace.{name}" for name in ("service", "columns", "version", "label", "metrics", "split", "trained_at")
-    }
+    names = ("service", "columns", "version", "label", "metrics", "split", "trained_at", "predicts")
+    assert set(said) == {f"millrace.{name}" for name in names}
 
 
 def test_version_is_the_time_and_a_hash_of_the_bytes(tmp_path: Path) -> None:
@@ -80,37 +83,37 @@ def test_current_stays_until_it_is_set(tmp_path: Path) -> None:
 
 
 def test_version_that_was_not_saved_cannot_be_current(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match=r"version nope has no model.ubj .*save the model first"):
+    with pytest.raises(ModelFileError, match=r"version nope has no model.ubj .*save the model first"):
         set_current(tmp_path, "ads", "nope")
 
 
 def test_booster_without_attributes_is_refused(tmp_path: Path) -> None:
     train_model(training_set(), FEW).save_model(tmp_path / "plain.ubj")
-    with pytest.raises(TrainingError, match=r"does not say millrace.service, millrace.columns.*save_model"):
+    with pytest.raises(ModelFileError, match=r"lacks the attributes millrace.service, millrace.columns.*make train"):
         load_model(tmp_path / "plain.ubj")
 
 
 def test_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.ubj").write_text("not a model")
-    with pytest.raises(TrainingError, match="no XGBoost model"):
+    with pytest.raises(ModelFileError, match="no XGBoost model"):
         load_model(tmp_path / "text.ubj")
 
 
 def test_missing_file_and_missing_current_say_what_to_run(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="train one with python -m training"):
+    with pytest.raises(ModelFileError, match=r"does not exist, .*run `make train`"):
         load_model(tmp_path / "none.ubj")
-    with pytest.raises(TrainingError, match=r"ads: no model yet .*run SERVICE=ads python -m training"):
+    with pytest.raises(ModelFileError, match=r"ads: has no trained model .*run `make train`"):
         load_current(tmp_path, "ads")
 
 
 def test_columns_that_are_not_the_models_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="1 columns for a model of 2"):
+    with pytest.raises(ModelFileError, match="1 columns for a model of 2"):
         save(tmp_path, columns=COLUMNS[:1])
 
 
 def test_one_class_cannot_be_fitted() -> None:
     rows = training_set()
-    with pytest.raises(TrainingError, match=r"0 of them positive; .* longer --train span"):
+    with pytest.raises(TrainingError, match=r"0 of them positive; .* longer TRAIN span"):
         train_model(rows.where(rows.frame["clicked"] == 0), FEW)
 
 

@@ -11,18 +11,26 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from training.__main__ import main
+from commands.train import main
+from contract.model_file import FILE, current_version, load_model
 from training.errors import TrainingError
 from training.model import ModelParams
-from training.model_file import load_current
+from training.options import TrainingOptions
 from training.result import TrainResult
 from training.run import train
 from training.split import TemporalSplit
-from training.table import format_table
+from training.table import describe_training
+from training.task import default_service, read_task
 
 NOW = datetime(2024, 3, 12, tzinfo=UTC)
 SPLIT = TemporalSplit.parse("2024-03-01:2024-03-06", "2024-03-07:2024-03-11")
 PARAMS = ModelParams(rounds=10, max_depth=3, nthread=1)
+
+
+def run(world: Any, service: str | None = None, **rest: Any) -> TrainResult:
+    options = {name: rest.pop(name) for name in ("split", "params", "threshold", "k", "limit") if name in rest}
+    task = read_task(world.store, service or default_service(world.store))
+    return train(world.workspace, world.store, task, TrainingOptions(**options), **rest)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +40,7 @@ def said() -> list[str]:
 
 @pytest.fixture(scope="module")
 def result(ads: Any, said: list[str]) -> TrainResult:
-    return train(ads.workspace, split=SPLIT, params=PARAMS, k=10, now=NOW, say=said.append)
+    return run(ads, split=SPLIT, params=PARAMS, k=10, now=NOW, say=said.append)
 
 
 def test_model_beats_chance_where_there_is_something_to_learn(result: TrainResult) -> None:
@@ -43,7 +51,7 @@ def test_model_beats_chance_where_there_is_something_to_learn(result: TrainResul
 
 
 def test_current_model_carries_the_run(ads: Any, result: TrainResult) -> None:
-    model = load_current(ads.workspace.models, "ads_v10")
+    model = load_model(ads.workspace.models / "ads_v10" / current_version(ads.workspace.models, "ads_v10") / FILE)
     assert (model.version, model.label, model.trained_at) == (result.version, "clicks:clicked", NOW)
     assert model.split == SPLIT.to_dict()
     assert model.metrics == result.metrics.to_dict()
@@ -81,7 +89,7 @@ def test_report_needs_nothing_but_itself(result: TrainResult) -> None:
 
 
 def test_table_shows_every_metric_beside_chance(result: TrainResult) -> None:
-    table = format_table(result)
+    table = describe_training(result)
     assert f"AUROC                         {result.metrics.auroc:.4f}   0.5000" in table
     assert str(result.report) in table
 
@@ -103,13 +111,13 @@ def test_gate_that_refuses_stops_before_anything_is_written(build_ads: Callable[
         raise RuntimeError("suite failed")
 
     with pytest.raises(RuntimeError, match="suite failed"):
-        train(world.workspace, split=SPLIT, params=PARAMS, gate=refuse, say=lambda _: None)
+        run(world, split=SPLIT, params=PARAMS, gate=refuse, say=lambda _: None)
     assert not world.workspace.models.exists()
     assert not world.workspace.reports.exists()
 
 
 def test_service_without_a_key_removes_nothing_and_a_given_threshold_is_used(ads: Any) -> None:
-    found = train(ads.workspace, service="ads_v2", split=SPLIT, params=PARAMS, threshold=0.2, say=lambda _: None)
+    found = run(ads, "ads_v2", split=SPLIT, params=PARAMS, threshold=0.2, say=lambda _: None)
     assert (found.metrics.threshold, found.threshold_from) == (0.2, "given")
     assert (found.removed.rows, found.daily, found.metrics.key_precision_at_k) == (0, (), None)
     assert "names no key" in dict(found.metrics.reasons)["key_precision_at_k"]
@@ -118,12 +126,12 @@ def test_service_without_a_key_removes_nothing_and_a_given_threshold_is_used(ads
 def test_gap_shorter_than_the_declared_delay_is_refused(ads: Any) -> None:
     touching = TemporalSplit.parse("2024-03-01:2024-03-07", "2024-03-07:2024-03-11")
     with pytest.raises(TrainingError, match="known 1 d after"):
-        train(ads.workspace, split=touching, say=lambda _: None)
+        run(ads, split=touching, say=lambda _: None)
 
 
 def test_threshold_that_is_no_probability_is_refused(ads: Any) -> None:
     with pytest.raises(TrainingError, match="no probability"):
-        train(ads.workspace, split=SPLIT, threshold=20, say=lambda _: None)
+        run(ads, split=SPLIT, threshold=20, say=lambda _: None)
 
 
 def test_command_trains_on_the_last_days_and_prints_the_table(
@@ -132,16 +140,17 @@ def test_command_trains_on_the_last_days_and_prints_the_table(
     for name, value in ads.workspace.environment().items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("SERVICE", "ads_v2")
-    assert main(["--train-days", "4", "--test-days", "2", "--limit", "300"]) == 0
+    for name, value in {"TRAIN_DAYS": "4", "TEST_DAYS": "2", "LIMIT": "300"}.items():
+        monkeypatch.setenv(name, value)
+    main()
     printed = capsys.readouterr().out
     assert "2024-03-04 to 2024-03-08" in printed
     assert "2024-03-09 to 2024-03-11" in printed
 
 
-def test_command_says_what_to_write_and_fails(
-    ads: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_command_says_what_to_write_and_fails(ads: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in ads.workspace.environment().items():
         monkeypatch.setenv(name, value)
-    assert main(["--service", "nobody"]) == 1
-    assert "train: feature service 'nobody' is not in the registry" in capsys.readouterr().err
+    monkeypatch.setenv("SERVICE", "nobody")
+    with pytest.raises(TrainingError, match="feature service nobody is not in the registry"):
+        main()

@@ -21,7 +21,7 @@ from great_expectations.expectations.metadata_types import FailureSeverity
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from validation.gate import check, require
+from validation.gate import check
 from validation.report import ValidationFailed
 from validation.rows import Source
 from validation.suites import EventSpec, suite_for_events
@@ -43,7 +43,7 @@ def as_files(frame: pd.DataFrame, folder: Path, files: int = 4) -> Path:
 def message(source: Source, suite: ExpectationSuite, batch: int = SMALL) -> str:
     """What the gate says of data it stops."""
     with pytest.raises(ValidationFailed) as stopped:
-        require(source, suite, batch=batch)
+        check(source, suite, batch=batch).require_success()
     return str(stopped.value)
 
 
@@ -61,7 +61,7 @@ def test_good_rows_pass_from_any_source_in_any_batches(
     folder = as_files(readings, tmp_path)
     table = pa.Table.from_pandas(readings, preserve_index=False)
     source = {"frame": readings, "table": table, "folder": folder, "files": sorted(folder.rglob("*.parquet"))}[kind]
-    report = require(source, suite, batch=batch)
+    report = check(source, suite, batch=batch).require_success()
     assert report.rows == 100
     assert report.success
     assert len(report.findings) == len(suite.expectations)
@@ -148,7 +148,7 @@ def test_missing_column_is_named_and_what_needs_it_is_not_evaluated(
 
 def test_warning_is_reported_but_stops_nobody(readings: pd.DataFrame, spec: EventSpec) -> None:
     mild = gxe.ExpectColumnValuesToBeBetween(column="value", max_value=5, severity=FailureSeverity.WARNING)
-    report = require(readings, suite_for_events(spec, [mild]))
+    report = check(readings, suite_for_events(spec, [mild])).require_success()
     assert report.success
     assert [finding.unexpected for finding in report.failures] == [49]
 
@@ -243,7 +243,7 @@ def test_nothing_is_written_after_a_failure_and_the_data_stay_as_they_were(
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
 
     def materialize() -> None:
-        require(folder, suite)
+        check(folder, suite).require_success()
         store.write_bytes(b"bad data")
 
     with pytest.raises(ValidationFailed):
@@ -260,7 +260,7 @@ def test_frame_is_not_changed(readings: pd.DataFrame, suite: ExpectationSuite) -
 
 def test_failure_survives_the_way_to_another_process(readings: pd.DataFrame, suite: ExpectationSuite) -> None:
     with pytest.raises(ValidationFailed) as stopped:
-        require(readings.assign(value=-1.0), suite)
+        check(readings.assign(value=-1.0), suite).require_success()
     again = pickle.loads(pickle.dumps(stopped.value))
     assert str(again) == str(stopped.value)
     assert again.report == stopped.value.report

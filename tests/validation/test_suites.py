@@ -148,7 +148,7 @@ def test_column_of_each_type_is_known_and_no_other_passes_for_it(
 
 
 def test_unknown_type_is_refused_with_the_known_ones(spec: EventSpec) -> None:
-    with pytest.raises(ValueError, match=r"readings\.value: type 'money' is unknown; use one of int8, .* or list<"):
+    with pytest.raises(ValueError, match=r"readings\.value: type 'money' is unknown; use one of int64, .* or list<"):
         suite_for_events(replace(spec, columns={**spec.columns, "value": "money"}))
 
 

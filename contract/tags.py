@@ -1,0 +1,69 @@
+"""Every tag that Millrace reads, in one table: what Feast's objects have no words for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Literal
+
+from contract.durations import parse_duration
+
+PREFIX: Final = "millrace."
+
+Tagged = Literal["view", "source", "service", "request"]
+
+TAGS: Final[dict[Tagged, dict[str, str]]] = {
+    "view": {"delay": "how long after an event it is first seen, such as 7d"},
+    "source": {
+        "lake": "the FileSource that holds the history of this topic",
+        "event_id": "the column that tells one event from another",
+        "partition_by": "the column by which the topic is partitioned",
+        "known_after": "how long after its time an event becomes known, such as 7d",
+    },
+    "service": {
+        "label": "<file source>:<column>: what is to be predicted",
+        "predicts": "binary, regression or ranking",
+        "group": "for a ranking: the event column whose equal values are one list of candidates",
+        "decides_on": "the topic whose events are the moments of decision",
+        "drop_known": "an event column; keys that are known to be positive leave the test",
+    },
+    "request": {"fill.": "the request field or event column that fills a field of another name"},
+}
+"""By kind of object: the tags, without their prefix. One that ends with a dot goes on with a name."""
+
+
+class DeclarationError(ValueError):
+    """A declaration that cannot be kept; the message says what to write instead."""
+
+
+class TagError(DeclarationError):
+    """A tag that does not exist, or whose value is not what it must be."""
+
+
+def read_tags(where: str, tags: Mapping[str, str] | None, kind: Tagged) -> dict[str, str]:
+    """Return an object's tags without their prefix.
+
+    >>> read_tags("clicks", {"millrace.event_id": "id", "team": "ads"}, "source")
+    {'event_id': 'id'}
+
+    Raises:
+        TagError: One is unknown, so that a typing mistake is no silence.
+    """
+    ours = {name.removeprefix(PREFIX): text for name, text in (tags or {}).items() if name.startswith(PREFIX)}
+    known = TAGS[kind]
+    for name in sorted(ours):
+        if name not in known and not any(one.endswith(".") and name.startswith(one) for one in known):
+            names = ", ".join(f"{PREFIX}{one}{'<field>' if one.endswith('.') else ''}" for one in sorted(known))
+            raise TagError(f"{where}: unknown tag {PREFIX}{name}; use one of {names}.")
+    return ours
+
+
+def read_duration(where: str, tags: Mapping[str, str], name: str) -> int:
+    """Return the microseconds that a tag of `read_tags` names; 0 where it is not set.
+
+    Raises:
+        TagError: It is no duration.
+    """
+    try:
+        return parse_duration(tags.get(name, "0s"))
+    except ValueError as error:
+        raise TagError(f"{where}: tag {PREFIX}{name}: {error}") from None

@@ -1,0 +1,44 @@
+"""What a training run may be asked for beyond its service's declaration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from training.errors import TrainingError
+from training.model import ModelParams
+from training.split import TemporalSplit
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOptions:
+    """The options of one run.
+
+    Attributes:
+        split: Training and test days; the last ones there are labels for when None.
+        train_days: Days to train on, when no split is given.
+        test_days: Days to test on, when no split is given.
+        params: What to fit with.
+        seed: For XGBoost; matters only with subsampling.
+        threshold: The alert threshold of a binary model, in [0, 1]; chosen on training rows when None.
+        k: For the precisions at k.
+        limit: At most this many events to train on and to test on, spread evenly; all when None.
+
+    Raises:
+        TrainingError: The threshold is no probability.
+    """
+
+    split: TemporalSplit | None = None
+    train_days: int = 7
+    test_days: int = 7
+    params: ModelParams = field(default_factory=ModelParams)
+    seed: int = 7
+    threshold: float | None = None
+    k: int = 100
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant."""
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
+            raise TrainingError(
+                f"threshold {self.threshold} is no probability; write one in [0, 1], such as THRESHOLD=0.5."
+            )
