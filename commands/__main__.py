@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-OURS = ("contract", "workspace", "commands", "pipelines", "stores", "serving", "training", "validation", "simulator")
+OURS = ("contract", "workspace", "commands", "pipelines", "stores", "serving", "training", "validation")
 
 COMMANDS = {
     "apply": "check the declarations and register them with Feast",

@@ -1,7 +1,8 @@
-"""Checks every declaration, then registers it with Feast. `make apply`."""
+"""Checks every declaration, then registers it with Feast. `make apply`. What Feast says goes to `apply.log`."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from pipelines.plan_view import plan_views
@@ -22,7 +23,8 @@ def apply(workspace: Workspace) -> int:
     home = os.getcwd()
     try:
         os.chdir(workspace.repo)
-        apply_total(load_repo_config(workspace.repo, workspace.yaml), workspace.repo, skip_source_validation=True)
+        with (workspace.data / "apply.log").open("a") as told, contextlib.redirect_stdout(told):
+            apply_total(load_repo_config(workspace.repo, workspace.yaml), workspace.repo, skip_source_validation=True)
     finally:
         os.chdir(home)
     return len(plans)

@@ -52,7 +52,7 @@ def main() -> None:
     workspace = Workspace.from_env()
     plans = picked_plans(workspace)
     start, stop = days_to_fill(plans, os.environ.get("FROM") or None, os.environ.get("TO") or None)
-    spark = open_spark("backfill")
+    spark = open_spark("backfill", workspace.data / "spark.log")
     rows = []
     for done in backfill(spark, workspace, plans, start, stop):
         print(f"{done.view}: {done.rows:,} rows in {done.seconds:.1f} s", flush=True)

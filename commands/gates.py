@@ -12,6 +12,7 @@ from workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
     from great_expectations import ExpectationSuite
 
     from training.task import TrainingTask
@@ -28,6 +29,21 @@ def feature_gate(workspace: Workspace, plan: ViewPlan, rows: Path) -> None:
 
     spec = FeatureSpec(plan.view, plan.keys, {feature.name: feature.function for feature in plan.features})
     _require(workspace, rows, suite_for_features(spec, load_expectations(workspace.repo).get(plan.view, ())))
+
+
+def plain_gate(
+    workspace: Workspace, view: str, keys: tuple[str, ...], features: Sequence[str], timestamp: str, rows: pa.Table
+) -> None:
+    """Check rows of a view that somebody else computes: its columns are there, one row an entity, and what its team expects.
+
+    Raises:
+        ValidationFailed: An expectation failed; the message names it and the rows.
+    """
+    from validation.handwritten import load_expectations
+    from validation.suites import FeatureSpec, suite_for_features
+
+    spec = FeatureSpec(view, keys, dict.fromkeys(features, ""), timestamp)
+    _require(workspace, rows, suite_for_features(spec, load_expectations(workspace.repo).get(view, ())))
 
 
 def event_gate(workspace: Workspace, plan: ViewPlan, rows: Path) -> None:
@@ -63,7 +79,7 @@ def training_gate(
     return check
 
 
-def _require(workspace: Workspace, source: Path | pd.DataFrame, suite: ExpectationSuite) -> None:
+def _require(workspace: Workspace, source: Path | pd.DataFrame | pa.Table, suite: ExpectationSuite) -> None:
     from validation.docs import write_docs
     from validation.gate import check
 

@@ -1,25 +1,31 @@
-"""Brings the newest row of every entity into Redis, behind a gate. `make materialize`."""
+"""Brings the newest row of every entity into the online store, behind a gate. `make materialize`."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from commands.gates import feature_gate
-from commands.online import table_writer, view_layouts
+from commands.plain_views import load_plain_views, plain_views
 from commands.plan import picked_plans
 from commands.table import show_table
 from pipelines.batch.lake import DAY, LakeError, days_of, micros
 from pipelines.batch.materialize import stage_newest, store_rows
 from pipelines.batch.session import open_spark
 from pipelines.plan import ViewPlan
-from workspace.workspace import Workspace, open_store
+from stores.cells.layout import ViewLayout, layouts_of
+from stores.online import OnlineStore, ViewWriter, online_opener
+from workspace.workspace import Workspace, open_store, read_declarations
 
 if TYPE_CHECKING:
     from feast import FeatureStore
     from pyspark.sql import SparkSession
+
+AT_ONCE = 3  # views that Spark works on together: small jobs leave its cores idle
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,31 +43,50 @@ def materialize(
 
     Raises:
         ValidationFailed: A view's rows break an expectation; the online store is as it was.
-        OnlineStoreUnavailable: Redis does not answer.
+        OnlineStoreUnavailable: The online store does not answer.
     """
-    layouts = view_layouts(store, [plan.view for plan in plans])
-    writers = {plan.view: table_writer(store, layouts[plan.view]) for plan in plans}
-    for open_writer in writers.values():
-        open_writer()  # Redis must answer before Spark works for it
-        break
+    layouts = layouts_of(store, [plan.view for plan in plans])
+    opener = online_opener(store.config)
+    if plans:
+        opener()  # the store must answer before Spark works for it
     # A batch view's row of the instant itself is already due: it is made of events before it.
     ends = {plan.view: until + (plan.kind == "batch") for plan in plans}
-    folders = {plan.view: stage_newest(spark, plan, ends[plan.view], workspace.data / "staging") for plan in plans}
-    for plan in plans:
-        feature_gate(workspace, plan, folders[plan.view])
-    return [Materialized(plan.view, store_rows(spark, folders[plan.view], writers[plan.view])) for plan in plans]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        staged = [pool.submit(stage_newest, spark, plan, ends[plan.view], workspace.data / "staging") for plan in plans]
+        folders = {}
+        for plan, folder in zip(plans, staged, strict=True):
+            folders[plan.view] = folder.result()
+            feature_gate(workspace, plan, folders[plan.view])
+        stored = [
+            pool.submit(store_rows, spark, folders[plan.view], partial(_open_writer, opener, layouts[plan.view]))
+            for plan in plans
+        ]
+        return [Materialized(plan.view, rows.result()) for plan, rows in zip(plans, stored, strict=True)]
+
+
+def _open_writer(opener: Callable[[], OnlineStore], layout: ViewLayout) -> ViewWriter:
+    return opener().writer(layout)
 
 
 def main() -> None:
-    """Materialize all before the end of the day UNTIL; without it, all that the feature logs hold. VIEWS= picks some."""
+    """Materialize all before the end of the day UNTIL; without it, all that the feature logs hold. VIEWS= picks some.
+
+    Plain feature views over tables that somebody else fills are loaded as well.
+    """
     workspace = Workspace.from_env()
     plans = picked_plans(workspace)
     until = os.environ.get("UNTIL")
     days = sorted(day for plan in plans for day in days_of(plan.log))
-    if not days:
+    if plans and not days:
         raise LakeError(f"no feature logs in {workspace.data / 'log'}; run `make backfill` first.")
     store = open_store(workspace)
-    spark = open_spark("materialize")
-    done = materialize(spark, workspace, store, plans, micros(until or days[-1]) + DAY)
+    done: list[Materialized] = []
+    if plans:
+        spark = open_spark("materialize", workspace.data / "spark.log")
+        done = materialize(spark, workspace, store, plans, micros(until or days[-1]) + DAY)
+        spark.stop()
+    picked = os.environ.get("VIEWS", "").replace(",", " ").split()
+    plain = [view for view in plain_views(read_declarations(workspace)) if not picked or view in picked]
+    for view, rows in load_plain_views(workspace, store, plain, micros(until) + DAY if until else None):
+        done.append(Materialized(view, rows))
     show_table(("view", "rows"), [(one.view, f"{one.rows:,}") for one in done])
-    spark.stop()

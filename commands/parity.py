@@ -1,22 +1,32 @@
-"""Holds the rows in Redis against the feature logs, each at its own time. `make parity`."""
+"""Holds the rows in the online store against what Spark computes of the same events. `make parity`. Changes nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
-from commands.online import connection, view_layouts
+from commands.loop.streaming import sample_entities
 from commands.plan import read_plans
 from commands.table import show_table
 from pipelines.batch.backfill import run_backfill
 from pipelines.batch.lake import DAY, days_of, micros
 from pipelines.batch.session import open_spark
-from stores.redis.connection import connect
-from stores.redis.reader import OnlineReader
-from stores.redis.stream_rows import read_frontier
+from pipelines.plan import ViewPlan
+from stores.cells.layout import layouts_of
+from stores.online import OnlineStore, open_online
 from validation.parity import AT, Agreement, Captured, compare, summarize
 from workspace.workspace import Workspace, open_store
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from stores.cells.layout import ViewLayout
 
 
 class NoStreamError(ValueError):
@@ -36,45 +46,90 @@ def show_agreement(found: Mapping[str, Agreement]) -> None:
 
 
 def main() -> int:
-    """Bring the feature logs up to the stream's frontier, compare, and return 1 if a value differs.
+    """Compare some entities' online rows, each at the time from which it holds; return 1 if a value differs.
 
-    The stream may go on meanwhile: each row is compared at the time from which it holds.
+    The stream may go on meanwhile. Only rows of times up to which every shard is complete are compared; the others, and
+    entities that the online store does not know, are counted. Logs that are not up to date are brought so in a scratch
+    folder, which is removed.
     """
-    import numpy as np
-
-    from commands.loop.streaming import sample_entities
-
     workspace = Workspace.from_env()
-    plans = read_plans(workspace)
+    plans = [plan for plan in read_plans(workspace) if plan.kind == "stream"]
     store = open_store(workspace)
-    address, kind, master = connection(store)
-    client = connect(address, kind, sentinel_master=master)
-    if not read_frontier(client, store.config.project):
-        raise NoStreamError("no stream has written to this Redis; run `make stream`, then ask again.")
-    captured = []
-    for view, layout in view_layouts(store, [plan.view for plan in plans if plan.kind == "stream"]).items():
-        entities = sample_entities(next(p for p in plans if p.view == view), np.random.default_rng(7))
-        captured.append(_rows(OnlineReader(client, [layout]), view, entities))
-    t = max(read_frontier(client, store.config.project).values())
-    spark = open_spark("parity")
-    for plan in plans:
-        if plan.kind == "stream":
-            days = days_of(plan.log)
-            start = min(micros(days[-1]), t - t % DAY) if days else t - t % DAY
-            for done in run_backfill(spark, [plan], start, t + 1):
-                print(f"{done.view}: log brought up to the frontier, {done.rows:,} rows", flush=True)
-    found = compare(store, captured)
-    spark.stop()
+    online = open_online(store.config)
+    progress = online.progress(store.config.project)
+    captured, unknown = [], 0
+    for view, layout in layouts_of(store, [plan.view for plan in plans]).items():
+        plan = next(one for one in plans if one.view == view)
+        rows, absent = _online_rows(online, layout, sample_entities(plan, np.random.default_rng(7)))
+        captured.append(rows)
+        unknown += absent
+    complete = progress.read().complete
+    if complete is None:
+        raise NoStreamError("no stream has come to an end of its first step here; run `make stream`, then ask again.")
+    shown = [replace(one, frame=one.frame[_micros(one.frame) <= complete].reset_index(drop=True)) for one in captured]
+    later = sum(len(one.frame) for one in captured) - sum(len(one.frame) for one in shown)
+    with tempfile.TemporaryDirectory(prefix="millrace-parity-") as scratch:
+        spark = open_spark("parity", workspace.data / "spark.log")
+        logs = {plan.view: scratch_log(spark, plan, Path(scratch), complete) for plan in plans}
+        spark.stop()
+        found = compare(shown, _from_logs(plans, logs))
     show_agreement(found)
     compared, equal = summarize(found)
     print(f"{equal:,} of {compared:,} values agree")
+    if later or unknown:
+        print(f"left out: {later:,} rows later than the stream is complete, {unknown:,} entities that are not online")
     return 0 if equal == compared else 1
 
 
-def _rows(reader: OnlineReader, view: str, entities: pd.DataFrame) -> Captured:
-    """Read the rows of some entities; those that Redis does not know are left out."""
-    found = reader.read({key: entities[key].tolist() for key in entities.columns}).views[view]
-    frame = entities.assign(**{feature: found.arrow(feature).to_pylist() for feature, _ in found.features})
+def scratch_log(spark: SparkSession, plan: ViewPlan, scratch: Path, complete: int) -> Path:
+    """Return a folder with the view's log up to `complete` (microseconds): its own days but the last, and those computed anew."""
+    folder = scratch / plan.view
+    folder.mkdir(parents=True)
+    days = days_of(plan.log)
+    start = min(micros(days[-1]), complete - complete % DAY) if days else complete - complete % DAY
+    for day in days:
+        if micros(day) < start:
+            (folder / f"date={day}").symlink_to(Path(plan.log) / f"date={day}")
+    for _ in run_backfill(spark, [replace(plan, log=str(folder))], start, complete + 1):
+        pass
+    return folder
+
+
+def _from_logs(
+    plans: Sequence[ViewPlan], logs: Mapping[str, Path]
+) -> Callable[[str, list[str], pd.DataFrame], pd.DataFrame]:
+    """Return the point-in-time join on scratch logs, in the form that `compare` asks."""
+    from stores.parquet.asof_join import LogColumns, asof_join
+    from stores.parquet.feature_log import FeatureLog
+    from stores.parquet.labels import read_labels
+    from stores.parquet.log_source import open_duckdb
+
+    by_view = {plan.view: plan for plan in plans}
+
+    def ask(view: str, features: list[str], asked: pd.DataFrame) -> pd.DataFrame:
+        plan = by_view[view]
+        columns = LogColumns(
+            log=FeatureLog(view, logs[view]),
+            join_keys=tuple((key, key) for key in plan.keys),
+            features=tuple((name, name) for name in features),
+            timestamp=AT,
+            ttl_us=plan.ttl,
+        )
+        with open_duckdb() as connection:
+            joined = asof_join(connection, read_labels(asked, plan.keys).keyed_by(plan.keys), columns)
+        return joined.to_pandas()
+
+    return ask
+
+
+def _online_rows(online: OnlineStore, layout: ViewLayout, entities: pd.DataFrame) -> tuple[Captured, int]:
+    """Read the rows of some entities; return them, and how many the store does not know."""
+    found = online.reader([layout]).read({key: entities[key].tolist() for key in entities.columns}).views[layout.name]
+    frame = entities.assign(**{name: column.arrow().to_pylist() for name, column in found.columns.items()})
     known = found.event_timestamp_us > 0
-    frame[AT] = pd.to_datetime(found.event_timestamp_us, unit="us", utc=True)
-    return Captured(view, tuple(entities.columns), frame[known].reset_index(drop=True))
+    frame[AT] = pd.to_datetime(np.where(known, found.event_timestamp_us, 0), unit="us", utc=True)
+    return Captured(layout.name, tuple(entities.columns), frame[known].reset_index(drop=True)), int((~known).sum())
+
+
+def _micros(frame: pd.DataFrame) -> pd.Series[int]:
+    return frame[AT].astype("datetime64[us, UTC]").astype("int64")

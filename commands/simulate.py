@@ -1,21 +1,24 @@
-"""Writes the simulated world into the lake: what the shipped example trains on. `make simulate`."""
+"""Writes the events that the repo's `events.py` makes into the lake, as far as they are known today. `make simulate`."""
 
 from __future__ import annotations
 
-import os
-
-from commands.settings import read_whole
-from simulator.generator import generate
-from simulator.lake import write_lake
-from simulator.world import World
-from workspace.workspace import Workspace
+from commands.loop.events import open_simulation
+from commands.loop.history import build_history
+from commands.loop.services import read_services
+from commands.loop.tables import event_sources
+from commands.plan import read_plans
+from pipelines.batch.lake import DAY
+from workspace.workspace import Workspace, open_store
 
 
 def main() -> None:
-    """Simulate DAYS days of CUSTOMERS customers at TERMINALS terminals with a SEED, and land them."""
+    """Simulate the days that `events.py` says, the last of them today, and land those that are over."""
     workspace = Workspace.from_env()
-    names = {"customers": "CUSTOMERS", "terminals": "TERMINALS", "days": "DAYS", "seed": "SEED"}
-    given = {field: read_whole(name, 0) for field, name in names.items() if os.environ.get(name)}
-    world = World(**given)  # type: ignore[arg-type]  # every field named is an int
-    written = write_lake(generate(world), workspace.data / "lake")
-    print(f"{written.transactions:,} transactions of {world.days} days from {world.start} in {workspace.data / 'lake'}")
+    sources = event_sources(read_plans(workspace), read_services(open_store(workspace)))
+    simulation = open_simulation(workspace.repo, sources)
+    history = build_history(sources, simulation.history(), 0, 1, simulation)
+    history.land()
+    counts = ", ".join(f"{len(events):,} {name}" for name, events in history.events.items())
+    print(
+        f"{counts}: {(history.cut - history.start) // DAY} days from {simulation.first}, landed in {workspace.data / 'lake'}"
+    )

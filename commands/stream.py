@@ -1,4 +1,4 @@
-"""Follows the broker and keeps Redis fresh until it is stopped. `make stream`."""
+"""Follows the broker and keeps the online store fresh until it is stopped. `make stream`."""
 
 from __future__ import annotations
 
@@ -6,41 +6,59 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Sequence
 from datetime import timedelta
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
-from commands.online import stream_writer, view_layouts
 from commands.plan import read_plans
 from commands.settings import read_number, read_whole
-from pipelines.plan import ViewPlan
 from pipelines.stream.handover import read_cut
-from pipelines.stream.transport.parquet_replay import ParquetReplay
-from pipelines.stream.transport.redis_streams import Broker, open_broker
+from pipelines.stream.transport.open import open_transport, transport_address
+from stores.cells.layout import ViewLayout, layouts_of
+from stores.online import OnlineStore, online_opener
+from stores.stream_writer import StreamWriter
 from workspace.workspace import Workspace, open_store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from bytewax.dataflow import Dataflow
 
 
-def stream_dataflow(workspace: Workspace, broker_url: str, *, cold: bool, wall_clock: bool, shards: int) -> Dataflow:
-    """Build the dataflow of a workspace's stream views.
+class NothingToStreamError(ValueError):
+    """A feature repo without a stream view."""
+
+
+def stream_dataflow(
+    workspace: Workspace, *, cold: bool, wall_clock: bool, shards: int, partitions: int | None = None
+) -> Dataflow:
+    """Build the dataflow of a workspace's stream views, and say in the online store which they are.
 
     Raises:
+        NothingToStreamError: There is none.
         HandoverError: There is no handover and `cold` is not set.
+        TransportError: The broker's address is not known, or a topic has another number of partitions.
+        OnlineStoreUnavailable: The online store does not answer.
     """
     from pipelines.stream.dataflow import build_dataflow
 
     plans = [plan for plan in read_plans(workspace) if plan.kind == "stream"]
+    if not plans:
+        raise NothingToStreamError(
+            f"{workspace.repo} declares no StreamFeatureView with aggregations; nothing to stream."
+        )
     if not cold:
         for plan in plans:
             read_cut(workspace.state, plan)
     store = open_store(workspace)
+    layouts = layouts_of(store, [plan.view for plan in plans])
+    opener = online_opener(store.config)
+    opener().progress(store.config.project).begin({plan.view: shards for plan in plans})
+    tables = {plan.table.topic: plan.table for plan in plans if plan.table.topic}
     return build_dataflow(
         plans,
-        _broker(broker_url, plans),
-        stream_writer(store, view_layouts(store, [plan.view for plan in plans])),
+        open_transport(transport_address(plans), tables, partitions),
+        partial(_open_writer, opener, store.config.project, layouts),
         dead_letters=workspace.data / "dead_letters",
         state=None if cold else workspace.state,
         shards=shards,
@@ -48,30 +66,26 @@ def stream_dataflow(workspace: Workspace, broker_url: str, *, cold: bool, wall_c
     )
 
 
-def _broker(url: str, plans: Sequence[ViewPlan]) -> Broker:
-    """Open the broker that an address names; `parquet:FOLDER` replays `FOLDER/<topic>` and ends."""
-    partitions = read_whole("PARTITIONS", 4)
-    if url.startswith("parquet:"):
-        tables = {plan.table.topic: plan.table for plan in plans if plan.table.topic}
-        return ParquetReplay(Path(url.removeprefix("parquet:")), tables, partitions)
-    return open_broker(url, partitions)
+def _open_writer(opener: Callable[[], OnlineStore], project: str, layouts: Mapping[str, ViewLayout]) -> StreamWriter:
+    return StreamWriter(opener(), project, layouts)
 
 
 def main() -> None:
     """Run the stream.
 
-    MILLRACE_BROKER names the broker: `redis://host:port`, or `parquet:FOLDER` to replay files and end. CLOCK=event lets only events and ticks move time (a replay); CLOCK=wall, the default,
-    lets idle partitions follow the clock. COLD=1 starts without a handover, FRESH=1 forgets the last run. WORKERS and
-    SHARDS say how many threads and how many parts of each view there are.
+    MILLRACE_BROKER names the broker, where the sources' own address is not meant: `redis://host:port`, or
+    `parquet:FOLDER` to replay files and end. CLOCK=event lets only events and ticks move time (a replay); CLOCK=wall, the
+    default, lets idle partitions follow the clock. COLD=1 starts without a handover, FRESH=1 forgets the last run.
+    WORKERS and SHARDS say how many threads and how many parts of each view there are, PARTITIONS how many partitions new
+    topics get.
     """
     workspace = Workspace.from_env()
-    broker = os.environ.get("MILLRACE_BROKER", "redis://localhost:6379")
     flow = stream_dataflow(
         workspace,
-        broker,
         cold=os.environ.get("COLD") == "1",
         wall_clock=os.environ.get("CLOCK", "wall") == "wall",
         shards=read_whole("SHARDS", 1),
+        partitions=read_partitions(),
     )
     from bytewax.recovery import RecoveryConfig, init_db_dir
     from bytewax.run import cli_main
@@ -85,10 +99,19 @@ def main() -> None:
     # Ended where it stands: the snapshots of the last epoch and idempotent writes make a clean exit needless.
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: os._exit(0))
-    print(f"streaming from {broker}; Ctrl-C stops", flush=True)
+    print("streaming; Ctrl-C stops", flush=True)
     cli_main(  # type: ignore[no-untyped-call]
         flow,
         workers_per_process=read_whole("WORKERS", 1),
         epoch_interval=timedelta(seconds=read_number("EPOCH_SECONDS", 10.0)),
         recovery_config=RecoveryConfig(str(recovery)),  # type: ignore[no-untyped-call]
     )
+
+
+def read_partitions() -> int | None:
+    """Return PARTITIONS, None where it is not set: a topic knows its own.
+
+    Raises:
+        SettingError: It is no whole number of at least 1.
+    """
+    return read_whole("PARTITIONS", 4) if os.environ.get("PARTITIONS") else None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from commands.gates import training_gate
 from commands.plan import read_plans
@@ -16,19 +17,32 @@ from training.table import describe_training
 from training.task import default_service, read_task
 from workspace.workspace import Workspace, open_store
 
+if TYPE_CHECKING:
+    from feast import FeatureStore
+
+    from pipelines.plan import ViewPlan
+
+if TYPE_CHECKING:
+    pass
+
 
 def train_service(
-    workspace: Workspace, service: str | None = None, options: TrainingOptions | None = None
+    workspace: Workspace,
+    service: str | None = None,
+    options: TrainingOptions | None = None,
+    store: FeatureStore | None = None,
+    plans: Sequence[ViewPlan] | None = None,
 ) -> TrainResult:
-    """Train one service; without a name, the last labelled one.
+    """Train one service; without a name, the last labelled one. Store and plans are those of the workspace, if at hand.
 
     Raises:
         ValidationFailed: The training set breaks an expectation; nothing is trained or written.
         TrainingError: Something declared or asked for cannot be trained on.
     """
-    store = open_store(workspace)
+    store = store or open_store(workspace)
+    plans = read_plans(workspace) if plans is None else plans
     task = read_task(store, service or default_service(store))
-    return train(workspace, store, task, options, gate=training_gate(workspace, read_plans(workspace), task))
+    return train(workspace, store, task, options, gate=training_gate(workspace, plans, task))
 
 
 def read_options(env: Mapping[str, str] | None = None) -> TrainingOptions:

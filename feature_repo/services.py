@@ -6,6 +6,12 @@ from on_demand_views import against_last_purchases, amount_against_habit, transa
 from profile_views import customer_profile
 from terminal_views import terminal_risk, terminal_velocity
 
+TAGS = {
+    "millrace.label": "fraud_labels_lake:is_fraud",
+    "millrace.decides_on": "transactions",
+    "millrace.drop_known": "customer_id",
+}
+
 fraud_v1 = FeatureService(
     name="fraud_v1",
     description="Amount, velocity and terminal risk.",
@@ -15,7 +21,7 @@ fraud_v1 = FeatureService(
         customer_profile[["amount_count_7d", "amount_mean_7d", "amount_count_30d", "amount_mean_30d"]],
         terminal_risk,
     ],
-    tags={"millrace.label": "fraud_labels_lake:is_fraud", "millrace.drop_known": "customer_id"},
+    tags=TAGS,
 )
 
 fraud_v2 = FeatureService(
@@ -32,5 +38,5 @@ fraud_v2 = FeatureService(
         terminal_velocity,
         terminal_risk,
     ],
-    tags={"millrace.label": "fraud_labels_lake:is_fraud", "millrace.drop_known": "customer_id"},
+    tags=TAGS,
 )

@@ -10,15 +10,16 @@ import sys
 import threading
 from pathlib import Path
 
+from contract.model_file import ModelFileError
+from contract.tags import DeclarationError
 from serving.config import ServingConfigError
 from serving.ray.launch import Service, launch
-from serving.scoring.decision import DecisionPolicyError
 from serving.scoring.model import ModelError
-from serving.scoring.service import ServiceError
+from workspace.files import write_whole
 from workspace.ports import PortError
 from workspace.workspace import Workspace, WorkspaceError
 
-REFUSED = (ServingConfigError, DecisionPolicyError, PortError, ModelError, ServiceError, WorkspaceError)
+REFUSED = (ServingConfigError, PortError, ModelError, ModelFileError, DeclarationError, WorkspaceError)
 """What the user can put right; told in one line, without a stack trace."""
 
 STOP_SECONDS = 20.0
@@ -30,11 +31,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m serving", description=main.__doc__)
     parser.add_argument("--port", type=int, help="where to listen; 0: any free port (default: serving.yaml)")
     parser.add_argument("--announce", type=Path, metavar="FILE", help="write the URL as JSON to FILE when ready")
+    parser.add_argument("--wait-for-models", action="store_true", help="start though the models are not trained yet")
     options = parser.parse_args(arguments)
     stopped = threading.Event()
     _set_on_signals(stopped)
     try:
-        service = launch(Workspace.from_env(), options.port)
+        service = launch(Workspace.from_env(), options.port, wait=options.wait_for_models)
         _set_on_signals(stopped)  # Ray put handlers of its own in their place
     except REFUSED as error:
         print(f"serving: {error}", file=sys.stderr)
@@ -69,9 +71,7 @@ def _set_on_signals(stopped: threading.Event) -> None:
 def _tell(service: Service, announce: Path | None) -> None:
     port = int(service.url.rsplit(":", 1)[1])
     if announce:
-        part = announce.with_name(announce.name + ".part")
-        part.write_text(json.dumps({"url": service.url, "pid": os.getpid()}) + "\n")
-        part.replace(announce)  # whoever waits for the file never reads half of it
+        write_whole(announce, json.dumps({"url": service.url, "pid": os.getpid()}) + "\n")
     if service.wanted_port not in (0, port):
         print(f"serving: port {service.wanted_port} is taken, using {port}")
     print(f"serving: {service.url}/v1/score  (also /v1/model, /readyz, /healthz); Ctrl-C ends it", flush=True)

@@ -1,39 +1,45 @@
-"""Reads `serving.yaml` of a feature repo: which service, which decisions, and how it is run."""
+"""Reads `serving.yaml` of a feature repo: which services, which decisions, and how they are run."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Annotated, Any
 
-from serving.scoring.decision import DecisionPolicy, parse_policy
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from serving.scoring.decision import DecisionPolicy
 
 
 class ServingConfigError(ValueError):
     """A `serving.yaml` that cannot be used; says which key, and what to write."""
 
 
-@dataclass(frozen=True, slots=True)
-class HttpConfig:
+class Section(BaseModel):
+    """A part of the file: nothing that is unknown, nothing that has to be converted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
+
+
+Whole = Annotated[int, Field(ge=1)]
+
+
+class HttpConfig(Section):
     """Where the service listens.
 
     Attributes:
         host: The address; 0.0.0.0 for every interface.
         port: The port; 0 takes a free one.
-        max_instances: How many instances one batch request may hold.
+        max_instances: How many instances, or candidates, one request may hold.
         max_body_bytes: How large one request may be.
     """
 
-    host: str = "127.0.0.1"
-    port: int = 8000
-    max_instances: int = 1000
-    max_body_bytes: int = 1_000_000
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    max_instances: Whole = 1000
+    max_body_bytes: Whole = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class BatchConfig:
+class BatchConfig(Section):
     """How requests that arrive together are scored together.
 
     Attributes:
@@ -42,12 +48,11 @@ class BatchConfig:
             gather while the batch before is scored, so waiting only adds latency.
     """
 
-    max_size: int = 128
-    wait_ms: float = 0.0
+    max_size: Whole = 128
+    wait_ms: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class ReplicaConfig:
+class ReplicaConfig(Section):
     """How many replicas there are; they hold no state.
 
     Attributes:
@@ -57,98 +62,93 @@ class ReplicaConfig:
         num_cpus: What one replica reserves in Ray; a scheduling unit, not a limit.
     """
 
-    min: int = 1
-    max: int = 1
-    target_ongoing_requests: float = 96.0
-    num_cpus: float = 0.5
+    min: Whole = 1
+    max: Whole = 1
+    target_ongoing_requests: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 96.0
+    num_cpus: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.5
+
+    @model_validator(mode="after")
+    def _rising(self) -> ReplicaConfig:
+        if self.min > self.max:
+            raise ValueError(f"min is {self.min}, more than max, {self.max}; raise max")
+        return self
 
 
-@dataclass(frozen=True, slots=True)
-class ServingConfig:
+class ServingConfig(Section):
     """Everything `serving.yaml` says.
 
     Attributes:
-        service: The feature service to serve; its model has the same name.
-        policy: From a score to a decision.
+        services: The feature services to serve, the default first; each model has its service's name.
+        policy: From a score to a decision; None where nothing is decided.
         http: Where it listens.
         batch: How requests are batched.
         replicas: How many replicas there are.
     """
 
-    service: str
-    policy: DecisionPolicy
+    services: Annotated[tuple[str, ...], Field(alias="service", min_length=1)]
+    policy: DecisionPolicy | None = None
     http: HttpConfig = HttpConfig()
     batch: BatchConfig = BatchConfig()
     replicas: ReplicaConfig = ReplicaConfig()
+
+    @field_validator("services", mode="before")
+    @classmethod
+    def _one_or_many(cls, given: Any) -> Any:
+        names = [given] if isinstance(given, str) else given
+        if not isinstance(names, list) or not names or not all(isinstance(one, str) and one for one in names):
+            raise ValueError(f"expected the name of a feature service, or a list of names, got {given!r}")
+        return tuple(names)
 
 
 def load_config(path: Path) -> ServingConfig:
     """Read `serving.yaml`.
 
     Raises:
-        ServingConfigError: It is not there, or a key is unknown, missing, of the wrong type or out of bounds.
-        DecisionPolicyError: The policy does not give every score one decision.
+        ServingConfigError: It is not there, or a key is unknown, missing, of the wrong type or out of bounds, or the
+            policy does not give every score one decision.
     """
     import yaml
 
     try:
         given = yaml.safe_load(path.read_text())
     except FileNotFoundError:
-        raise ServingConfigError(f"{path}: does not exist; write at least 'service:' and 'policy:' there.") from None
+        raise ServingConfigError(
+            f"{path}: does not exist; write at least 'service: <feature service>' there."
+        ) from None
     except yaml.YAMLError as error:
         raise ServingConfigError(f"{path}: is no YAML: {' '.join(str(error).split())}") from None
     try:
         return parse_config(given)
-    except ValueError as error:
-        raise type(error)(f"{path}: {error}") from None
+    except ServingConfigError as error:
+        raise ServingConfigError(f"{path}: {error}") from None
 
 
 def parse_config(given: object) -> ServingConfig:
     """Check a parsed `serving.yaml`.
 
     Raises:
-        ServingConfigError: A key is unknown, missing, of the wrong type or out of bounds.
-        DecisionPolicyError: The policy does not give every score one decision.
+        ServingConfigError: A key is unknown, missing, of the wrong type or out of bounds, or the policy does not give every
+            score one decision.
     """
     if not isinstance(given, dict):
         raise ServingConfigError(f"expected keys such as 'service:', got {type(given).__name__}.")
-    _refuse_unknown("", given, ("service", "policy", "http", "batch", "replicas"))
-    service = given.get("service")
-    if not isinstance(service, str) or not service:
-        raise ServingConfigError(f"service: expected the name of a feature service, got {service!r}.")
-    http = _section("http", given.get("http"), HttpConfig, {"port": 0})
-    batch = _section("batch", given.get("batch"), BatchConfig, {"wait_ms": 0})
-    replicas = _section("replicas", given.get("replicas"), ReplicaConfig, {"num_cpus": 0})
-    if http.port > 65535:
-        raise ServingConfigError(f"http.port: {http.port} is no port; write one up to 65535, or 0 for a free one.")
-    if replicas.min > replicas.max:
-        raise ServingConfigError(f"replicas.min: {replicas.min} is more than max, {replicas.max}; raise max.")
-    return ServingConfig(service, parse_policy(given.get("policy")), http, batch, replicas)
+    try:
+        return ServingConfig.model_validate(given)
+    except ValidationError as error:
+        raise ServingConfigError(_told(error)) from None
 
 
-def _section(name: str, given: object, kind: type[Any], least: Mapping[str, int]) -> Any:
-    """Build a section; numbers are at least 1, or what `least` says."""
-    if given is None:
-        return kind()
-    if not isinstance(given, dict):
-        raise ServingConfigError(f"{name}: expected keys such as '{fields(kind)[0].name}:', got {given!r}.")
-    types = get_type_hints(kind)
-    _refuse_unknown(f"{name}.", given, tuple(types))
-    for key, value in given.items():
-        expected = types[key]
-        if expected is str:
-            if not isinstance(value, str) or not value:
-                raise ServingConfigError(f"{name}.{key}: expected a text, got {value!r}.")
-            continue
-        accepted = int if expected is int else (int, float)
-        bound = least.get(key, 1)
-        if isinstance(value, bool) or not isinstance(value, accepted) or not math.isfinite(value) or value < bound:
-            what = "a whole number" if expected is int else "a number"
-            raise ServingConfigError(f"{name}.{key}: expected {what} of at least {bound}, got {value!r}.")
-    return kind(**given)
-
-
-def _refuse_unknown(prefix: str, given: Mapping[Any, Any], known: tuple[str, ...]) -> None:
-    for key in given:
-        if key not in known:
-            raise ServingConfigError(f"{prefix}{key}: is not known; write one of {', '.join(known)}.")
+def _told(error: ValidationError) -> str:
+    """Say the first thing that is wrong: the key, what is expected, and what was given."""
+    first = error.errors(include_url=False)[0]
+    key = "".join(f"[{one}]" if isinstance(one, int) else f".{one}" for one in first["loc"]).lstrip(".")
+    if first["type"] == "extra_forbidden":
+        section: Any = ServingConfig
+        for one in first["loc"][:-1]:
+            section = section.model_fields[one].annotation if one in getattr(section, "model_fields", {}) else None
+        known = ", ".join(field.alias or name for name, field in getattr(section, "model_fields", {}).items())
+        return f"{key}: is not known" + (f"; write one of {known}." if known else ".")
+    if first["type"] == "missing":
+        return f"{key}: is missing; write it, such as 'service: fraud_v1'."
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{key}: {message}, got {first['input']!r}." if first["type"] != "value_error" else f"{key}: {message}."

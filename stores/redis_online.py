@@ -24,13 +24,14 @@ from redis.exceptions import ResponseError
 
 from stores.cells.feature_vectors import Row, append_names, append_vectors, row_statuses
 from stores.cells.layout import ViewLayout, layout_of
-from stores.cells.view_rows import Status
-from stores.redis.clock import clock_key, parse_clock
+from stores.cells.reading import Status
+from stores.online import WriteResult
 from stores.redis.connection import Client, connect
 from stores.redis.exchange import exchange, pack_hmget
 from stores.redis.feast_rows import FeastRow, encode_feast_rows
 from stores.redis.monotonic import write_rows
-from stores.redis.writer import OnlineWriter, WriteResult
+from stores.redis.progress import clock_key, parse_clock
+from stores.redis.writer import OnlineWriter
 
 ReadRow = tuple[datetime | None, dict[str, Value] | None]
 Progress = Callable[[int], Any]
@@ -42,7 +43,7 @@ class MillraceRedisOnlineStoreConfig(RedisOnlineStoreConfig):
 
     type: _Type = "stores.redis_online.MillraceRedisOnlineStore"  # type: ignore[assignment]  # Feast's is "redis"
     clock: Literal["wall", "stream"] = "wall"
-    """What ttl is measured against: the wall clock, or `millrace:{project}:clock`, which the stream sets. With `stream`
+    """What ttl is measured against: the wall clock, or the stream's own, up to which all its rows are complete. With `stream`
     and no such key yet, no row is too old."""
     replica_connection_string: str | None = None
     """Where reads go; None reads where writes go. A `redis_cluster` or `redis_sentinel` has it of the same type."""

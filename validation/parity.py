@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -69,21 +69,33 @@ def capture(store: FeatureStore, view: str, features: Sequence[str], entities: p
     return Captured(view, tuple(entities.columns), frame)
 
 
-def compare(store: FeatureStore, captured: Sequence[Captured]) -> dict[str, Agreement]:
-    """Ask `get_historical_features` for the same entities and instants, and return the agreement of each feature.
+Ask = Callable[[str, "list[str]", pd.DataFrame], pd.DataFrame]
+"""Asks offline for a view's features: entities and instants in, the features out, one row each in the same order."""
 
-    The feature logs must reach to the last instant: backfill first.
-    """
+
+def from_store(store: FeatureStore) -> Ask:
+    """Return what asks a feature store's `get_historical_features`; its logs must reach to the last instant."""
+
+    def ask(view: str, features: list[str], asked: pd.DataFrame) -> pd.DataFrame:
+        references = [f"{view}:{feature}" for feature in features]
+        numbered = asked.assign(_row=np.arange(len(asked)))
+        offline = store.get_historical_features(entity_df=numbered, features=references).to_df()
+        return offline.sort_values("_row", ignore_index=True)
+
+    return ask
+
+
+def compare(captured: Sequence[Captured], ask: Ask) -> dict[str, Agreement]:
+    """Ask offline for the same entities and instants, and return the agreement of each feature."""
     found: dict[str, Agreement] = {}
     for view in dict.fromkeys(one.view for one in captured):
-        parts = [one for one in captured if one.view == view]
+        parts = [one for one in captured if one.view == view and len(one.frame)]
+        if not parts:
+            continue
         online = pd.concat([part.frame for part in parts], ignore_index=True)
         keys = list(parts[0].keys)
         features = sorted(column for column in online.columns if column not in (*keys, AT))
-        asked = online[[*keys, AT]].assign(_row=np.arange(len(online)))
-        references = [f"{view}:{feature}" for feature in features]
-        offline = store.get_historical_features(entity_df=asked, features=references).to_df()
-        offline = offline.sort_values("_row", ignore_index=True)
+        offline = ask(view, features, online[[*keys, AT]])
         for feature in features:
             agreement = found.setdefault(f"{view}:{feature}", Agreement())
             _count(agreement, online, offline, keys, feature)
@@ -96,13 +108,21 @@ def summarize(found: Mapping[str, Agreement]) -> tuple[int, int]:
 
 
 def _count(agreement: Agreement, online: pd.DataFrame, offline: pd.DataFrame, keys: list[str], feature: str) -> None:
-    for row, (here, there) in enumerate(zip(online[feature], offline[feature], strict=True)):
-        agreement.compared += 1
-        agreement.present += not (_missing(here) and _missing(there))
-        if agrees(here, there):
-            agreement.equal += 1
-        elif len(agreement.examples) < 5:
-            agreement.examples.append((*online.loc[row, keys], online.loc[row, AT], here, there))
+    here, there = online[feature], offline[feature]
+    if pd.api.types.is_numeric_dtype(here) and pd.api.types.is_numeric_dtype(there):
+        a, b = here.to_numpy("float64", na_value=np.nan), there.to_numpy("float64", na_value=np.nan)
+        missing = np.isnan(a) & np.isnan(b)
+        near = RELATIVE * np.maximum(np.abs(a), np.abs(b))
+        whole = all((one[~np.isnan(one)] % 1 == 0).all() for one in (a, b))  # counts and times are exact or wrong
+        good = missing | (a == b if whole else np.abs(a - b) <= near)
+    else:
+        missing = np.fromiter((_missing(a) and _missing(b) for a, b in zip(here, there, strict=True)), bool, len(here))
+        good = np.fromiter((agrees(a, b) for a, b in zip(here, there, strict=True)), bool, len(here))
+    agreement.compared += len(good)
+    agreement.present += int((~missing).sum())
+    agreement.equal += int(good.sum())
+    for row in np.flatnonzero(~good)[: 5 - len(agreement.examples)]:
+        agreement.examples.append((*online.loc[row, keys], online.loc[row, AT], here[row], there[row]))
 
 
 def agrees(here: Any, there: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -34,10 +34,17 @@ class Steps:
     Attributes:
         done: The steps, in order.
         peak: The most memory that this process and its children held together, bytes; shared pages are counted once.
+        endings: What ends the parts that run beside the loop, in the order in which they were started.
     """
 
     done: list[Step] = field(default_factory=list)
     peak: int = 0
+    endings: list[Callable[[], None]] = field(default_factory=list)
+
+    def end_all(self) -> None:
+        """End all parts, the last started first."""
+        while self.endings:
+            self.endings.pop()()
 
     @contextmanager
     def step(self, name: str) -> Iterator[Step]:

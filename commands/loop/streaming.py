@@ -1,4 +1,4 @@
-"""Runs the stream beside the loop, feeds it day by day, and holds what Redis says against the feature logs."""
+"""Runs the stream beside the loop, feeds it day by day, and notes what the online store says at some instants."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ import pyarrow.dataset as ds
 from commands.loop.feed import Feed
 from pipelines.batch.lake import DAY
 from pipelines.plan import ViewPlan
-from stores.redis.connection import connect
-from stores.redis.stream_rows import read_frontier
+from stores.online import OnlineStore, open_online
 from validation.parity import Captured, capture
 from workspace.workspace import Workspace
 
@@ -49,27 +48,19 @@ class LiveStream:
     workspace: Workspace
     plans: Sequence[ViewPlan]
     process: subprocess.Popen[bytes]
+    online: OnlineStore
+    project: str
     held: int
     captured: list[Captured] = field(default_factory=list)
 
-    def wait_until(self, address: str, project: str, t: int) -> None:
-        """Wait until every stream view's rows up to `t` (microseconds) are in Redis.
+    def wait_until(self, t: int) -> None:
+        """Wait until every shard of every stream view is complete up to `t` (microseconds).
 
         Raises:
             StreamDiedError: The process ended, or took too long.
         """
-        client = connect(address)
-        views = [plan.view for plan in self.plans if plan.kind == "stream"]
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            frontier = read_frontier(client, project)
-            if all(frontier.get(f"{view}/0", 0) >= t for view in views):
-                return
-            if self.process.poll() is not None:
-                raise StreamDiedError(f"the stream ended with {self.process.returncode}; see {self.log}.")
-            if time.monotonic() > deadline:
-                raise StreamDiedError(f"the stream did not come to {t} in {PATIENCE:.0f} s; see {self.log}.")
-            time.sleep(0.02)
+        progress = self.online.progress(self.project)
+        self._wait(lambda: (progress.read().complete or 0) >= t, f"come to {t}")
 
     def wait_for_landing(self, feed: Feed) -> None:
         """Wait until all events that were fed are in the lake, where the daily batch job reads them.
@@ -77,11 +68,8 @@ class LiveStream:
         Raises:
             StreamDiedError: They do not come.
         """
-        deadline = time.monotonic() + PATIENCE
-        while lake_rows([feed.transactions.lake, feed.labels.lake]) < self.held + feed.sent:
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise StreamDiedError(f"the stream does not land its events; see {self.log}.")
-            time.sleep(0.1)
+        lakes = [one.table.lake for one in feed.history.sources.values() if one.table.topic]
+        self._wait(lambda: lake_rows(lakes) >= self.held + feed.sent, "land its events")
 
     @property
     def log(self) -> Path:
@@ -103,20 +91,30 @@ class LiveStream:
         self.process.terminate()
         self.process.wait()
 
+    def _wait(self, ready: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not ready():
+            if self.process.poll() is not None:
+                raise StreamDiedError(f"the stream ended with {self.process.returncode}; see {self.log}.")
+            if time.monotonic() > deadline:
+                raise StreamDiedError(f"the stream did not {what} in {PATIENCE:.0f} s; see {self.log}.")
+            time.sleep(0.02)
 
-def start_stream(workspace: Workspace, plans: Sequence[ViewPlan]) -> LiveStream:
+
+def start_stream(workspace: Workspace, store: FeatureStore, plans: Sequence[ViewPlan]) -> LiveStream:
     """Start `make stream` on a workspace, in event time, from the backfill's handover."""
-    log = (workspace.data / "stream.log").open("wb")
     held = lake_rows(sorted({plan.table.lake for plan in plans if plan.kind == "stream"}))
-    env = {**os.environ, "CLOCK": "event", "EPOCH_SECONDS": "1"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "commands", "stream"],
-        env=env,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    return LiveStream(workspace, plans, process, held)
+    env = {**os.environ, "CLOCK": "event", "EPOCH_SECONDS": os.environ.get("EPOCH_SECONDS") or "1"}
+    with (workspace.data / "stream.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "commands", "stream"],
+            env=env,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C is for the loop, which ends its parts in order
+        )
+    online = open_online(store.config)
+    return LiveStream(workspace, plans, process, online, store.config.project, held)
 
 
 def replay(
@@ -132,7 +130,6 @@ def replay(
     Twice a day, at some instant and just before midnight, the online store is looked at. At midnight `refresh` runs the
     daily batch job, once the day's events are in the lake.
     """
-    address = store.config.online_store.connection_string
     published = captured = 0
     while feed.at < until:
         midnight = feed.at - feed.at % DAY + DAY
@@ -140,10 +137,10 @@ def replay(
         refresh(feed.at)
         for t in (midnight - DAY // 3 + 12_345_678, midnight - 1):
             published += feed.publish_until(t)
-            stream.wait_until(address, store.config.project, t)
+            stream.wait_until(t)
             captured += stream.capture(store, t, seed=7)
         published += feed.publish_until(midnight)
-        stream.wait_until(address, store.config.project, midnight)
+        stream.wait_until(midnight)
         say(f"  {(until - midnight) // DAY} days to go: {published:,} events, {captured:,} values noted")
     stream.wait_for_landing(feed)
     return published, captured
@@ -152,8 +149,11 @@ def replay(
 def sample_entities(plan: ViewPlan, random: np.random.Generator) -> pd.DataFrame:
     """Return some entities of a view, from its feature log: each once, in the order drawn."""
     last = sorted(Path(plan.log).glob("date=*"))[-30:]
-    keys = ds.dataset([str(f) for day in last for f in sorted(day.glob("*.parquet"))]).to_table(columns=list(plan.keys))
-    known = keys.to_pandas().drop_duplicates().sort_values(list(plan.keys), ignore_index=True)
+    files = [str(file) for day in last for file in sorted(day.glob("[!._]*.parquet"))]
+    if not files:
+        return pd.DataFrame({key: [] for key in plan.keys})
+    known = ds.dataset(files).to_table(columns=list(plan.keys)).to_pandas().drop_duplicates()
+    known = known.sort_values(list(plan.keys), ignore_index=True)
     return known.loc[random.permutation(len(known))[:ENTITIES]].reset_index(drop=True)
 
 

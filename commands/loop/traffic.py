@@ -1,11 +1,11 @@
-"""Live traffic: every transaction is scored over HTTP, then streamed, so that the next score sees it."""
+"""Live traffic: every moment of decision is scored over HTTP, then its event is streamed, so that the next score sees it."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,14 +13,17 @@ import httpx
 import numpy as np
 import pyarrow as pa
 
-from commands.loop.feed import Feed, instant, times
+from commands.loop.decisions import Decisions, in_parts
+from commands.loop.events import Events, times
+from commands.loop.feed import Feed
+from commands.loop.history import instant
 from pipelines.batch.lake import DAY
 
 TOGETHER = 16  # requests in flight
 
 
 @dataclass(slots=True)
-class Tally:
+class Answers:
     """What the traffic has seen so far.
 
     Attributes:
@@ -28,6 +31,7 @@ class Tally:
         failed: Answers that were none, with the status or the error.
         decisions: Decisions by name.
         degraded: Answers given without the online store.
+        unordered: Rankings that were not in the order of their scores.
         latencies: Seconds of the latest answers.
     """
 
@@ -35,12 +39,16 @@ class Tally:
     failed: Counter[str] = field(default_factory=Counter)
     decisions: Counter[str] = field(default_factory=Counter)
     degraded: int = 0
+    unordered: int = 0
     latencies: deque[float] = field(default_factory=lambda: deque(maxlen=2000))
 
     def count(self, answer: dict[str, Any], seconds: float) -> None:
         """Count one answer."""
         self.scored += 1
-        self.decisions[str(answer["decision"])] += 1
+        if "decision" in answer:
+            self.decisions[str(answer["decision"])] += 1
+        scores = [one["score"] for one in answer.get("ranking", ())]
+        self.unordered += scores != sorted(scores, reverse=True)
         self.degraded += bool(answer.get("degraded"))
         self.latencies.append(seconds)
 
@@ -50,71 +58,85 @@ class Tally:
         if not self.latencies:
             return decided
         p50, p99 = np.quantile(np.array(self.latencies), (0.5, 0.99)) * 1000
-        return f"{decided}  ·  p50 {p50:.1f} ms  p99 {p99:.1f} ms"
+        return "  ·  ".join(filter(None, [decided, f"p50 {p50:.1f} ms  p99 {p99:.1f} ms"]))
 
 
-async def score_events(url: str, events: pa.Table, tally: Tally) -> None:
-    """Score events, a few at a time, and count the answers."""
-    requests = [_request(row) for row in events.to_pylist()]
+async def send_requests(url: str, requests: Sequence[dict[str, Any]], answers: Answers) -> None:
+    """Send scoring requests, a few at a time, and count the answers."""
+    waiting = iter(requests)
     async with httpx.AsyncClient(base_url=url, timeout=30.0) as client:
-        for start in range(0, len(requests), TOGETHER):
-            await asyncio.gather(*(_score(client, one, tally) for one in requests[start : start + TOGETHER]))
+
+        async def work() -> None:
+            for request in waiting:
+                await _send(client, request, answers)
+
+        workers = [asyncio.create_task(work()) for _ in range(TOGETHER)]
+        try:
+            await asyncio.gather(*workers)
+        finally:  # stopped on the way: nobody may be left to tell of it later
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
 
 
-async def _score(client: httpx.AsyncClient, request: dict[str, Any], tally: Tally) -> None:
+async def _send(client: httpx.AsyncClient, request: dict[str, Any], answers: Answers) -> None:
     began = time.perf_counter()
     try:
         answer = await client.post("/v1/score", json=request)
     except httpx.HTTPError as error:
-        tally.failed[type(error).__name__] += 1
+        answers.failed[type(error).__name__] += 1
         return
     if answer.status_code == httpx.codes.OK:
-        tally.count(answer.json(), time.perf_counter() - began)
+        answers.count(answer.json(), time.perf_counter() - began)
     else:
-        tally.failed[f"{answer.status_code} {answer.text[:200]}"] += 1
+        answers.failed[f"{answer.status_code} {answer.text[:200]}"] += 1
 
 
-def score_then_stream(url: str, events: pa.Table, feed: Feed, tally: Tally) -> None:
-    """Score some events in the order of time, then publish them and the labels known by then."""
-    asyncio.run(score_events(url, events, tally))
-    feed.publish_until(int(times(events)[-1]) + 1)
+def decide_then_stream(url: str, decisions: Decisions, events: pa.Table, feed: Feed, answers: Answers) -> None:
+    """Score the decisions of some events in the order of time, then publish all that is known by the last of them."""
+    asyncio.run(send_requests(url, [body for _, body in decisions.requests(events)], answers))
+    feed.publish_until(int(times(events, decisions.source)[-1]) + 1)
 
 
-def follow(url: str, days: Iterator[pa.Table], feed: Feed, rate: float, each_midnight: Callable[[int], None]) -> None:
-    """Keep traffic going at `rate` transactions a second until interrupted, with a line of figures every two seconds.
+def follow(
+    url: str,
+    decisions: Decisions,
+    days: Iterator[Events],
+    feed: Feed,
+    rate: float,
+    each_midnight: Callable[[int], None],
+) -> None:
+    """Keep traffic going at `rate` events a second until interrupted, with a line of figures every two seconds.
 
     Args:
         url: The scoring service.
-        days: Events, a day at a time.
+        decisions: What is decided.
+        days: Live events, a day at a time; the first is part of the feed's history already.
         feed: Where scored events go.
-        rate: Transactions a second; the events' own time runs as fast as that makes it.
+        rate: Moments of decision a second; the events' own time runs as fast as that makes it.
         each_midnight: Called with the midnight, microseconds, when the events pass one.
     """
-    tally = Tally()
+    answers = Answers()
     shown, scored_then = time.monotonic(), 0
-    size = max(1, round(rate / 4))
     for number, day in enumerate(days):
-        if number and len(day):
+        events = day[decisions.source.name]
+        if number:
             feed.remember(day)
-            first = int(times(day)[0])
+            first = int(times(events, decisions.source)[0])
             each_midnight(first - first % DAY)
-        for start in range(0, len(day), size):
+        else:
+            events = events.slice(int(np.searchsorted(times(events, decisions.source), feed.at)))
+        for part in in_parts(events, decisions, max(1, round(rate / 4))):
             began = time.monotonic()
-            part = day.slice(start, size)
-            score_then_stream(url, part, feed, tally)
+            decide_then_stream(url, decisions, part, feed, answers)
             now = time.monotonic()
             if now - shown >= 2:
-                clock = instant(feed.at)
+                failed = f"  failed {sum(answers.failed.values())}" if answers.failed else ""
                 print(
-                    f"  {clock:%Y-%m-%d %H:%M:%S}  {(tally.scored - scored_then) / (now - shown):5.1f} scored/s  "
-                    f"{tally.describe()}" + (f"  failed {sum(tally.failed.values())}" if tally.failed else ""),
+                    f"  {instant(feed.at):%Y-%m-%d %H:%M:%S}  {(answers.scored - scored_then) / (now - shown):5.1f} scored/s"
+                    f"  {answers.describe()}{failed}",
                     flush=True,
                 )
-                shown, scored_then = now, tally.scored
+                shown, scored_then = now, answers.scored
             time.sleep(max(0.0, len(part) / rate - (now - began)))
     print("  the file's events are used up; the services stay up until Ctrl-C", flush=True)
-
-
-def _request(row: dict[str, Any]) -> dict[str, Any]:
-    names = ("transaction_id", "customer_id", "terminal_id", "amount")
-    return {name: row[name] for name in names} | {"event_timestamp": row["event_timestamp"].isoformat()}

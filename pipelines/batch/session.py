@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workspace.java import find_java_home
 
@@ -15,16 +15,22 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
-def open_spark(name: str) -> SparkSession:
-    """Open a Spark session in UTC. SPARK_MASTER names a cluster; without it all cores of this machine are used."""
+def open_spark(name: str, log: Path | None = None) -> SparkSession:
+    """Open a Spark session in UTC. SPARK_MASTER names a cluster; without it all cores of this machine are used.
+
+    Args:
+        name: What Spark calls the application.
+        log: Where what Java and Spark's workers say goes; None for this process' own standard error.
+    """
     os.environ["JAVA_HOME"] = str(find_java_home())
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    from pyspark import SparkConf, SparkContext
+    from pyspark.java_gateway import launch_gateway
     from pyspark.sql import SparkSession
 
     master = os.environ.get("SPARK_MASTER", "local[*]")
-    builder = SparkSession.builder.master(master).appName(name)
     settings = {
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.sources.partitionOverwriteMode": "dynamic",
@@ -45,6 +51,13 @@ def open_spark(name: str) -> SparkSession:
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.driver.memory": os.environ.get("SPARK_DRIVER_MEMORY", "3g"),
         }
-    for key, value in settings.items():
-        builder = builder.config(key, value)
-    return builder.getOrCreate()
+    if SparkContext._active_spark_context is None:
+        conf = SparkConf().setMaster(master).setAppName(name).setAll(list(settings.items()))
+        if log is None:
+            SparkContext(conf=conf)
+        else:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            with log.open("ab") as told:
+                launch: Any = launch_gateway  # untyped
+                SparkContext(conf=conf, gateway=launch(conf, {"stdout": told, "stderr": told}))
+    return SparkSession.builder.getOrCreate()

@@ -1,4 +1,4 @@
-"""The Bytewax dataflow: broker -> views -> online store, with the lake and the dead-letter log beside."""
+"""The Bytewax dataflow: transport -> views -> online store, with the lake and the dead-letter log beside."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from pipelines.partitioning import partition_of
 from pipelines.plan import EventTable, PlanError, ViewPlan
 from pipelines.stream.handover import read_handover
 from pipelines.stream.intake import EventBatch
-from pipelines.stream.sinks import DeadLetterSink, LakeSink, OnlineSink, RowWriter, ViewRows
+from pipelines.stream.sinks import DeadLetterSink, LakeSink, OnlineSink, RowWriter, ShardRows
 from pipelines.stream.source import Clock, EventSource
-from pipelines.stream.transport.redis_streams import Broker
+from pipelines.stream.transport.base import EventReader
 from pipelines.stream.view_state import Snapshot, ViewState
 
 
@@ -55,7 +55,7 @@ class Saved:
 
 def build_dataflow(
     plans: Sequence[ViewPlan],
-    broker: Broker,
+    reader: EventReader,
     open_writer: Callable[[], RowWriter],
     *,
     dead_letters: Path,
@@ -68,7 +68,7 @@ def build_dataflow(
 
     Args:
         plans: The plans; batch views among them are left out.
-        broker: Where events come from.
+        reader: Where events come from.
         open_writer: Opens the store of rows, once a worker.
         dead_letters: Folder of the dead-letter log.
         state: Folder that a backfill handed over; None to start empty.
@@ -82,21 +82,27 @@ def build_dataflow(
     plans = [plan for plan in plans if plan.kind == "stream"]
     tables = _tables(plans)
     flow = Dataflow("millrace")
-    batches = op.input("events", flow, EventSource(broker, tables.values(), clock))
+    batches = op.input("events", flow, EventSource(reader, tables.values(), clock))
     results = []
     for plan in plans:
         shares = op.flat_map(f"share_{plan.view}", batches, _sharing(plan, shards))
-        results.append(op.stateful_batch(plan.view, shares, _building(plan, state, shards, broker.partitions)))
+        results.append(
+            op.stateful_batch(
+                plan.view,
+                shares,
+                _building(plan, state, shards, reader.partitions(plan.table.topic or plan.table.name)),
+            )
+        )
     rows = op.map("unkey", op.merge("all_rows", *results), lambda item: item[1])
     op.output("online", rows, OnlineSink(open_writer))
     op.output("dead_letters", batches, DeadLetterSink(dead_letters))
     if land:
         keyed: KeyedStream[EventBatch] = op.key_on("by_partition", batches, lambda b: f"{b.topic}/{b.partition}")
-        op.output("lake", keyed, LakeSink({t: table for t, (table, _) in tables.items()}, broker.partitions))
+        op.output("lake", keyed, LakeSink({t: (table, reader.partitions(t)) for t, (table, _) in tables.items()}))
     return flow
 
 
-class ViewLogic(StatefulBatchLogic[Share, ViewRows, Saved]):
+class ViewLogic(StatefulBatchLogic[Share, ShardRows, Saved]):
     """One shard of a view inside Bytewax.
 
     Its time is that of the partition that is furthest, so that values are fresh; what it tells as its frontier is the time
@@ -113,7 +119,7 @@ class ViewLogic(StatefulBatchLogic[Share, ViewRows, Saved]):
         self._reached = dict(saved.reached) if saved else {}
         self._frontier = saved.frontier if saved else 0
 
-    def on_batch(self, values: list[Share]) -> tuple[Iterable[ViewRows], bool]:
+    def on_batch(self, values: list[Share]) -> tuple[Iterable[ShardRows], bool]:
         """Advance by all that has come."""
         shard = values[0].shard
         if self._handover is not None:
@@ -127,7 +133,9 @@ class ViewLogic(StatefulBatchLogic[Share, ViewRows, Saved]):
         if len(self._reached) == self._partitions:
             self._frontier = max(self._frontier, min(self._reached.values()))
         rows = self._view.advance(events, now)
-        return [ViewRows(self._plan.view, shard, self._frontier, rows, len(events))], StatefulBatchLogic.RETAIN
+        return [
+            ShardRows(self._plan.view, shard, self._frontier, self._view.frontier, rows, len(events))
+        ], StatefulBatchLogic.RETAIN
 
     def snapshot(self) -> Saved:
         """Return the state for recovery."""

@@ -10,8 +10,8 @@ import pyarrow as pa
 from contract.durations import format_duration
 from pipelines.arrange import times
 from pipelines.plan import EventTable
+from pipelines.stream.transport.base import Entries
 from pipelines.stream.transport.codec import Rejected, decode_events
-from pipelines.stream.transport.redis_streams import Entries
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from workspace.files import replacing
 
 
 @dataclass(frozen=True, slots=True)
-class ViewRows:
+class ShardRows:
     """Rows that one shard of a view gives.
 
     Attributes:
@@ -29,6 +29,7 @@ class ViewRows:
         shard: The shard.
         frontier: The instant, microseconds, up to which all partitions have been read, so that the shard's rows have been
             given with these; 0, or the cut of the handover, until every partition was heard of.
+        furthest: The instant, microseconds, that the partition is at which is furthest: what the rows are of.
         rows: Join keys, features, `event_timestamp`; None when nothing changed.
         events: Events that went in.
     """
@@ -36,6 +37,7 @@ class ViewRows:
     view: str
     shard: int
     frontier: int
+    furthest: int
     rows: pa.Table | None
     events: int
 
@@ -43,11 +45,11 @@ class ViewRows:
 class RowWriter(Protocol):
     """Whatever stores rows: the online store, or a list in a test."""
 
-    def write(self, results: list[ViewRows]) -> None:
+    def write(self, results: list[ShardRows]) -> None:
         """Store the rows and note the frontiers; writing the same again changes nothing."""
 
 
-class OnlineSink(DynamicSink[ViewRows]):
+class OnlineSink(DynamicSink[ShardRows]):
     """Hands rows to a writer, which each worker opens for itself."""
 
     def __init__(self, open_writer: Callable[[], RowWriter]) -> None:
@@ -59,11 +61,11 @@ class OnlineSink(DynamicSink[ViewRows]):
         return _OnlinePartition(self._open())
 
 
-class _OnlinePartition(StatelessSinkPartition[ViewRows]):
+class _OnlinePartition(StatelessSinkPartition[ShardRows]):
     def __init__(self, writer: RowWriter) -> None:
         self._writer = writer
 
-    def write_batch(self, items: list[ViewRows]) -> None:
+    def write_batch(self, items: list[ShardRows]) -> None:
         self._writer.write(items)
 
 
@@ -73,15 +75,14 @@ class LakeSink(FixedPartitionedSink[EventBatch, None]):
     An event may land twice after a restart; a backfill counts it once (rule 6).
     """
 
-    def __init__(self, tables: dict[str, EventTable], partitions: int) -> None:
-        """Note the tables by topic."""
+    def __init__(self, tables: dict[str, tuple[EventTable, int]]) -> None:
+        """Note the tables by topic, with the number of partitions of each."""
         self._tables = tables
-        self._partitions = partitions
         self._order = {name: number for number, name in enumerate(sorted(self.list_parts()))}
 
     def list_parts(self) -> list[str]:
         """Name every partition, as `topic/number`."""
-        return [f"{topic}/{p}" for topic in self._tables for p in range(self._partitions)]
+        return [f"{topic}/{p}" for topic, (_, partitions) in self._tables.items() for p in range(partitions)]
 
     def part_fn(self, item_key: str) -> int:
         """Map the key of an item, `topic/number`, to its partition: Bytewax counts them in the order of their names."""
@@ -90,7 +91,8 @@ class LakeSink(FixedPartitionedSink[EventBatch, None]):
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> _LakePartition:
         """Open one partition."""
         topic = for_part.rpartition("/")[0]
-        return _LakePartition(Path(self._tables[topic].lake), self._tables[topic].timestamp)
+        table, _ = self._tables[topic]
+        return _LakePartition(Path(table.lake), table.timestamp)
 
 
 class _LakePartition(StatefulSinkPartition[EventBatch, None]):

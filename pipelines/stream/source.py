@@ -1,4 +1,4 @@
-"""Bytewax's side of the broker: one source partition for each partition of each topic."""
+"""Bytewax's side of a transport: one source partition for each partition of each topic."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from pipelines.plan import EventTable
 from pipelines.stream.intake import EventBatch, Intake
-from pipelines.stream.transport.redis_streams import Broker, Entries
+from pipelines.stream.transport.base import Entries, EventReader
 
 READ = 10_000  # entries a read
 IDLE = timedelta(milliseconds=5)
@@ -28,26 +28,26 @@ class Position:
 
 
 class EventSource(FixedPartitionedSource[EventBatch, Position]):
-    """Reads event tables from a broker.
+    """Reads event tables from a transport.
 
     Args:
-        broker: The broker.
+        reader: The transport.
         tables: The tables with their required columns.
         clock: The wall clock in microseconds, which an idle partition takes for its time; None in a replay, where only
             events and ticks move time.
     """
 
     def __init__(
-        self, broker: Broker, tables: Iterable[tuple[EventTable, tuple[str, ...]]], clock: Clock | None
+        self, reader: EventReader, tables: Iterable[tuple[EventTable, tuple[str, ...]]], clock: Clock | None
     ) -> None:
         """Note what to read; nothing is opened before Bytewax asks for a partition."""
-        self._broker = broker
+        self._reader = reader
         self._tables = {table.topic or table.name: (table, required) for table, required in tables}
         self._clock = clock
 
     def list_parts(self) -> list[str]:
         """Name every partition, as `topic/number`."""
-        return [f"{topic}/{p}" for topic in self._tables for p in range(self._broker.partitions)]
+        return [f"{topic}/{p}" for topic in self._tables for p in range(self._reader.partitions(topic))]
 
     def build_part(self, step_id: str, for_part: str, resume_state: Position | None) -> EventPartition:
         """Open one partition, from its beginning or from where a snapshot left it."""
@@ -55,16 +55,16 @@ class EventSource(FixedPartitionedSource[EventBatch, Position]):
         table, required = self._tables[topic]
         at = resume_state or Position("0", None, None)
         return EventPartition(
-            self._broker, Intake(table, int(number), required, at.newest, at.now), at.offset, self._clock
+            self._reader, Intake(table, int(number), required, at.newest, at.now), at.offset, self._clock
         )
 
 
 class EventPartition(StatefulSourcePartition[EventBatch, Position]):
     """One partition of a topic."""
 
-    def __init__(self, broker: Broker, intake: Intake, offset: str, clock: Clock | None) -> None:
+    def __init__(self, reader: EventReader, intake: Intake, offset: str, clock: Clock | None) -> None:
         """Start after `offset`."""
-        self._broker = broker
+        self._reader = reader
         self._intake = intake
         self._offset = offset
         self._clock = clock
@@ -73,7 +73,7 @@ class EventPartition(StatefulSourcePartition[EventBatch, Position]):
     def next_batch(self) -> list[EventBatch]:
         """Return what is there: one batch, or nothing."""
         topic = self._intake.table.topic or self._intake.table.name
-        entries = self._broker.read(topic, self._intake.partition, self._offset, READ)
+        entries = self._reader.read(topic, self._intake.partition, self._offset, READ)
         self._offset = entries.offset
         if entries.count:
             self._awake = None

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import signal
 import tempfile
 import time
 import urllib.request
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import psutil
 
 from serving.config import ServingConfig, load_config
 from serving.ray.environment import serve_environment
@@ -54,21 +55,23 @@ class Service:
         self.end_leftovers()
 
     def end_leftovers(self) -> None:
-        """Kill what a Ray that ended before its time has left, and remove its folder; finds processes on Linux only.
+        """Kill what a Ray that ended before its time has left, and remove its folder; its processes are found by their environment.
 
         Actors and HAProxy can outlive it. Each carries this service's private folder in its environment.
         """
-        mine = os.fsencode(self._folder)
-        for process in Path("/proc").glob("[0-9]*"):
+        mine = str(self._folder)
+        for process in psutil.process_iter():
             try:
-                if mine in (process / "environ").read_bytes() and int(process.name) != os.getpid():
-                    os.kill(int(process.name), signal.SIGKILL)
-            except OSError:  # it ended meanwhile, or is another user's
+                if process.pid != os.getpid() and any(mine in value for value in process.environ().values()):
+                    process.kill()
+            except psutil.Error:  # it ended meanwhile, or is another user's
                 continue
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def launch(workspace: Workspace, port: int | None = None, config: ServingConfig | None = None) -> Service:
+def launch(
+    workspace: Workspace, port: int | None = None, config: ServingConfig | None = None, wait: bool = False
+) -> Service:
     """Start the service and wait until it answers.
 
     Must be called before anything imports `ray.serve`, which reads its environment only once.
@@ -77,19 +80,21 @@ def launch(workspace: Workspace, port: int | None = None, config: ServingConfig 
         workspace: Whose features and model.
         port: Where to listen; 0 takes a free port, None what `serving.yaml` says. A taken port makes it the next free.
         config: What to serve; None reads the feature repo's `serving.yaml`.
+        wait: Whether to wait for models that are not trained yet; a mistake is then told by the replica's log.
 
     Raises:
         ServingConfigError: `serving.yaml` cannot be used.
-        DecisionPolicyError: Its policy cannot.
         ServiceError: The registry's service cannot be served as declared.
-        ModelError: There is no model, or it does not fit.
+        ModelFileError: There is no model, or it cannot be read.
+        ModelError: It does not fit.
         PortError: No port is free.
         TimeoutError: It is deployed but does not answer.
     """
-    from serving.scoring.scorer import build_scorer
+    from serving.scoring.scorer import build_scorers
 
     config = config or load_config(workspace.repo / "serving.yaml")
-    build_scorer(workspace, config)  # says here what a replica would say in a log, again and again
+    if not wait:
+        build_scorers(workspace, config)  # says here what a replica would say in a log, again and again
     wanted = config.http.port if port is None else port
     host = config.http.host
     chosen = free_port(host, wanted)
@@ -98,7 +103,8 @@ def launch(workspace: Workspace, port: int | None = None, config: ServingConfig 
     os.environ.update(serve_environment(folder, (metrics_port, free_port(host, metrics_port + 1))))
     service = Service(f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{chosen}", wanted, False, folder)
     try:
-        _deploy(workspace, replace(config, http=replace(config.http, port=chosen)), folder)
+        http = config.http.model_copy(update={"port": chosen})
+        _deploy(workspace, config.model_copy(update={"http": http}), folder, wait)
         _wait_until_answered(f"{service.url}/healthz")
     except BaseException:
         service.stop()
@@ -106,7 +112,7 @@ def launch(workspace: Workspace, port: int | None = None, config: ServingConfig 
     return replace(service, is_deployed=True)
 
 
-def _deploy(workspace: Workspace, config: ServingConfig, folder: Path) -> None:
+def _deploy(workspace: Workspace, config: ServingConfig, folder: Path, wait: bool) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Ray Serve's own use of Pydantic
         import ray
@@ -128,7 +134,7 @@ def _deploy(workspace: Workspace, config: ServingConfig, folder: Path) -> None:
     )
     quiet = LoggingConfig(enable_access_log=False, log_level="WARNING")
     serve.start(http_options=HTTPOptions(host=config.http.host, port=config.http.port), logging_config=quiet)
-    serve.run(build_app(workspace, config), name=NAME, route_prefix="/", logging_config=quiet)
+    serve.run(build_app(workspace, config, wait), name=NAME, route_prefix="/", logging_config=quiet)
 
 
 def _wait_until_answered(url: str) -> None:

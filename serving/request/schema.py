@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from contract.service import EVENT_TIMESTAMP
 from serving.request.fields import TIMESTAMP_EXAMPLE, Converter, UnfitValueError, converter_for, describe, to_timestamp
 
-EVENT_TIMESTAMP = "event_timestamp"
 INSTANCES = "instances"
+CANDIDATES = "candidates"
 EXPLAIN = "features"
-RESERVED = (INSTANCES, EXPLAIN)
-"""Keys of a request body that are no fields: a batch's instances, and whether to return the features."""
+RESERVED = (INSTANCES, CANDIDATES, EXPLAIN)
+"""Keys of a request body that are no fields: instances of a batch, candidates of a ranking, whether to return features."""
 
 Row = tuple[object, ...]
 """One checked request: the event timestamp (UTC microseconds), then the values in the order of the schema's fields."""
@@ -110,13 +111,25 @@ class RequestSchema:
         """
         if type(body) is not dict or INSTANCES not in body:
             return [self.parse_one(body, now_us)], False
-        instances = body[INSTANCES]
-        if type(instances) is not list or not instances:
-            got = "an empty list" if instances == [] else describe(instances)
-            raise RequestError(INSTANCES, f"expected a list of at least one object, got {got}")
-        if len(instances) > most:
-            raise RequestError(INSTANCES, f"expected at most {most} objects, got {len(instances)}; send several")
+        instances = _list_of_objects(body, INSTANCES, most)
         return [self.parse_one(one, now_us, f"{INSTANCES}[{i}].") for i, one in enumerate(instances)], True
+
+    def parse_candidates(self, body: object, now_us: int, most: int) -> list[Row]:
+        """Check a ranking's request `{..., "candidates": [...]}`: fields beside the list are shared, a candidate's own win.
+
+        Raises:
+            RequestError: A field is missing or does not fit, or the list is absent, empty or too long.
+        """
+        if type(body) is not dict:
+            raise RequestError(None, f"expected a JSON object, got {describe(body)}")
+        shared = {name: value for name, value in body.items() if name != CANDIDATES}
+        rows = []
+        for position, one in enumerate(_list_of_objects(body, CANDIDATES, most)):
+            at = f"{CANDIDATES}[{position}]."
+            if type(one) is not dict:
+                raise RequestError(at.rstrip("."), f"expected a JSON object, got {describe(one)}")
+            rows.append(self.parse_one({**shared, **one}, now_us, at))
+        return rows
 
     @staticmethod
     def wants_features(body: object) -> bool:
@@ -137,6 +150,16 @@ class RequestSchema:
             for one in self.fields
         ]
         return [*fields, {"name": EVENT_TIMESTAMP, "type": "timestamp", "required": False, "role": "event timestamp"}]
+
+
+def _list_of_objects(body: dict[str, object], name: str, most: int) -> list[object]:
+    given = body.get(name)
+    if type(given) is not list or not given:
+        got = "an empty list" if given == [] else "nothing" if name not in body else describe(given)
+        raise RequestError(name, f"expected a list of at least one object, got {got}")
+    if len(given) > most:
+        raise RequestError(name, f"expected at most {most} objects, got {len(given)}; send several")
+    return given
 
 
 def _expectation(kind: str) -> str:

@@ -1,19 +1,25 @@
-"""Turns a score into a decision by ordered thresholds."""
+"""Turns a score into a decision by ordered thresholds, or by what is missing behind it."""
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
-class DecisionPolicyError(ValueError):
-    """A policy that leaves a score without a decision, or a decision without a score."""
+class Part(BaseModel):
+    """A part of a policy: nothing that is unknown, nothing that has to be converted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Threshold:
+Name = Annotated[str, Field(min_length=1)]
+
+
+class Threshold(Part):
     """One step of a policy.
 
     Attributes:
@@ -21,81 +27,87 @@ class Threshold:
         below: Scores strictly below this, and not below an earlier threshold, get it; None takes all that are left.
     """
 
-    decide: str
-    below: float | None
+    decide: Name
+    below: Annotated[float | None, Field(allow_inf_nan=False)] = None
 
 
-@dataclass(frozen=True, slots=True)
-class DecisionPolicy:
+class Missing(Part):
+    """What is decided when a score rests on too little.
+
+    Attributes:
+        above: When a larger share than this of the stored features is missing, from 0 to below 1.
+        decide: The decision's name, whatever the score.
+    """
+
+    above: Annotated[float, Field(ge=0, lt=1)]
+    decide: Name
+
+
+class DecisionPolicy(Part):
     """Decisions by rising score; a score equal to a threshold belongs to the next decision.
 
-    >>> policy = DecisionPolicy((Threshold("approve", 0.3), Threshold("review", 0.8), Threshold("decline", None)))
+    Attributes:
+        thresholds: By rising `below`; the last one is open.
+        missing: What is decided when features are missing; None leaves it to the score.
+
+    >>> steps = [{"below": 0.3, "decide": "approve"}, {"below": 0.8, "decide": "review"}, {"decide": "decline"}]
+    >>> policy = DecisionPolicy.model_validate(steps)
     >>> [policy.decide(score) for score in (0.1, 0.3, 0.8)]
     ['approve', 'review', 'decline']
-
-    Raises:
-        DecisionPolicyError: The thresholds do not rise, or the last one is not open.
     """
 
     thresholds: tuple[Threshold, ...]
-    _bounds: list[float] = field(init=False, repr=False, compare=False)
+    missing: Missing | None = None
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="before")
+    @classmethod
+    def _list_or_both(cls, given: object) -> object:
+        """Take a list of thresholds, or both parts under their names."""
+        if isinstance(given, list):
+            return {"thresholds": tuple(given)}
+        if isinstance(given, dict) and isinstance(given.get("thresholds"), list):
+            return {**given, "thresholds": tuple(given["thresholds"])}
+        return given
+
+    @model_validator(mode="after")
+    def _every_score_has_one(self) -> DecisionPolicy:
         if not self.thresholds:
-            raise DecisionPolicyError("policy: is empty; write at least '- decide: approve'.")
-        bounds: list[float] = []
+            raise ValueError("is empty; write at least '- decide: approve'")
+        before: float | None = None
         for index, one in enumerate(self.thresholds):
-            is_last = index == len(self.thresholds) - 1
-            if one.below is None and not is_last:
-                raise DecisionPolicyError(
-                    f"policy[{index}]: {one.decide} has no 'below' and so takes every score; make it the last one."
+            last = index == len(self.thresholds) - 1
+            if one.below is None and not last:
+                raise ValueError(
+                    f"[{index}] {one.decide} has no 'below' and so takes every score; make it the last one"
                 )
-            if one.below is not None and is_last:
-                raise DecisionPolicyError(
-                    f"policy[{index}]: {one.decide} ends at {one.below:g} and leaves higher scores undecided;"
-                    " end with a decision that has no 'below'."
+            if one.below is not None and last:
+                raise ValueError(
+                    f"[{index}] {one.decide} ends at {one.below:g} and leaves higher scores undecided; end with a decision"
+                    " that has no 'below'"
                 )
-            if one.below is not None:
-                if bounds and one.below <= bounds[-1]:
-                    raise DecisionPolicyError(
-                        f"policy[{index}]: below {one.below:g} does not exceed the {bounds[-1]:g} before it;"
-                        " order by score."
-                    )
-                bounds.append(one.below)
-        object.__setattr__(self, "_bounds", bounds)
+            if one.below is not None and before is not None and one.below <= before:
+                raise ValueError(
+                    f"[{index}] below {one.below:g} does not exceed the {before:g} before it; order by score"
+                )
+            before = one.below
+        return self
 
-    def decide(self, score: float) -> str:
-        """Return the decision for a score."""
+    @cached_property
+    def _bounds(self) -> list[float]:
+        return [one.below for one in self.thresholds if one.below is not None]
+
+    def decide(self, score: float, missing: float = 0.0) -> str:
+        """Return the decision for a score; `missing` is the share of the stored features that are missing behind it."""
+        if self.missing is not None and missing > self.missing.above:
+            return self.missing.decide
         return self.thresholds[bisect_right(self._bounds, score)].decide
 
-    def decide_all(self, scores: Iterable[float]) -> list[str]:
+    def decide_all(self, scores: Sequence[float], missing: Sequence[float] | None = None) -> list[str]:
         """Return the decision for each score."""
-        return [self.decide(score) for score in scores]
+        if missing is None or self.missing is None:
+            return [self.decide(score) for score in scores]
+        return [self.decide(score, share) for score, share in zip(scores, missing, strict=True)]
 
     def describe(self) -> list[dict[str, object]]:
         """List the thresholds as JSON."""
-        return [{"decide": t.decide, **({} if t.below is None else {"below": t.below})} for t in self.thresholds]
-
-
-def parse_policy(given: object) -> DecisionPolicy:
-    """Read a policy from the `policy` list of `serving.yaml`.
-
-    Raises:
-        DecisionPolicyError: It is not a list of `{decide, below}` in rising order.
-    """
-    if not isinstance(given, list):
-        raise DecisionPolicyError(f"policy: expected a list of {{below, decide}}, got {type(given).__name__}.")
-    thresholds = []
-    for index, item in enumerate(given):
-        at = f"policy[{index}]"
-        if not isinstance(item, dict) or set(item) - {"decide", "below"} or "decide" not in item:
-            raise DecisionPolicyError(f"{at}: expected {{below: 0.3, decide: approve}}, got {item!r}.")
-        decide, below = item["decide"], item.get("below")
-        if not isinstance(decide, str) or not decide:
-            raise DecisionPolicyError(f"{at}.decide: expected a name such as approve, got {decide!r}.")
-        if below is not None and (isinstance(below, bool) or not isinstance(below, int | float)):
-            raise DecisionPolicyError(f"{at}.below: expected a score such as 0.3, got {below!r}.")
-        if below is not None and not math.isfinite(below):
-            raise DecisionPolicyError(f"{at}.below: expected a finite score such as 0.3, got {below!r}.")
-        thresholds.append(Threshold(decide, None if below is None else float(below)))
-    return DecisionPolicy(tuple(thresholds))
+        return [one.model_dump(exclude_none=True) for one in self.thresholds]

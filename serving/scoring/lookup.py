@@ -1,4 +1,4 @@
-"""Looks stored features up: the one file of serving that knows the online store's interface.
+"""Looks stored features up, all views in one round trip.
 
 A store that does not answer costs its timeout once, not once a batch: after a failure, reads fail at once for a while.
 """
@@ -7,24 +7,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from serving.scoring.column import Column
-from serving.scoring.service import StoredView
-from stores.online_rows import OnlineReader, OnlineStoreUnavailable, Status, connect, layout_of
+from contract.service import StoredView
+from stores.cells.column import Column
+from stores.cells.layout import ViewLayout, layout_of
+from stores.cells.reading import Status
+from stores.online import OnlineStore, OnlineStoreUnavailable, ViewReader, open_online
 
 if TYPE_CHECKING:
     from feast import FeatureStore
 
-    from stores.redis.connection import Client
-
 TIMEOUT_S: Final = 0.5
-"""How long connecting, and how long an answer, may take; the connection string may say otherwise."""
+"""How long connecting, and how long an answer, may take; the store's configuration may say otherwise."""
 
 RETRY_AFTER_S: Final = 1.0
 """How long a store that failed is left alone, seconds."""
@@ -39,25 +39,15 @@ REASONS: Final[dict[int, str]] = {
 STORE_UNAVAILABLE: Final = "store_unavailable"
 """Why every stored value is missing when the store does not answer."""
 
-
-@dataclass(frozen=True, slots=True)
-class StoredColumn:
-    """One stored feature for a batch.
-
-    Attributes:
-        column: The values.
-        status: Shape (n,), the store's status of each value; `REASONS` has names for those that mean missing.
-    """
-
-    column: Column
-    status: npt.NDArray[np.uint8]
+NO_ENTITY: Final = "__dummy_id"
+"""Feast's key of a view without entities; its value is the empty text."""
 
 
 class Lookup:
-    """Reads the stored features of one service, all views in one round trip.
+    """Reads the stored features of one service.
 
     Args:
-        store: The feature store, for its online store's address and project.
+        store: The feature store, for its online store.
         views: What to read.
         clock: Monotonic seconds.
     """
@@ -65,46 +55,38 @@ class Lookup:
     def __init__(
         self, store: FeatureStore, views: Sequence[StoredView], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._views = tuple(views)
         self._layouts = [_layout(store, view) for view in views]
-        self._connect = partial(_connect, store)
-        self._opened: tuple[Client, OnlineReader] | None = None
+        self._connect = partial(open_online, store.config, timeout_s=TIMEOUT_S, check=False)
+        self._opened: tuple[OnlineStore, ViewReader] | None = None
         self._clock = clock
         self._left_alone_until = float("-inf")
         self._failure = ""
 
     def read(
         self, join_values: Mapping[str, Sequence[Any] | npt.NDArray[Any]], as_of_us: npt.NDArray[np.int64]
-    ) -> dict[str, StoredColumn]:
-        """Read the newest value of every stored feature, by `view__feature`.
+    ) -> dict[str, Column]:
+        """Read the newest value of every stored feature, by `view__feature`, with its status.
 
         Args:
-            join_values: Per join key, one value per request.
+            join_values: Per entity column, one value per request.
             as_of_us: Shape (n,), UTC microseconds: a row older than its view's ttl at that time is missing.
 
         Raises:
             OnlineStoreUnavailable: The store does not answer, or did not less than `RETRY_AFTER_S` ago.
         """
+        if not self._layouts:
+            return {}
         if self._clock() < self._left_alone_until:
             raise OnlineStoreUnavailable(self._failure)
         try:
-            rows = self._open()[1].read(join_values, as_of_us)
+            found = self._open()[1].read({**join_values, NO_ENTITY: [""] * len(as_of_us)}, as_of_us)
         except OnlineStoreUnavailable as error:
             self._failure = str(error)
             self._left_alone_until = self._clock() + RETRY_AFTER_S
             raise
-        found: dict[str, StoredColumn] = {}
-        for view in self._views:
-            part = rows.views[view.name]
-            status = np.ascontiguousarray(part.status.T)
-            present = status == Status.PRESENT
-            for index, (name, kind) in enumerate(view.features):
-                values = part.columns[name]
-                if kind == "timestamp":
-                    values = values * 1_000_000  # Feast stores seconds
-                column = Column(kind, values.tolist() if values.dtype == object else values, present[index])
-                found[f"{view.name}__{name}"] = StoredColumn(column, status[index])
-        return found
+        return {
+            f"{view}__{name}": column for view, part in found.views.items() for name, column in part.columns.items()
+        }
 
     def failure(self) -> str | None:
         """Ask the store for an answer now; return None when it gives one, else why not."""
@@ -115,27 +97,21 @@ class Lookup:
         self._left_alone_until = float("-inf")
         return None
 
-    def _open(self) -> tuple[Client, OnlineReader]:
+    def _open(self) -> tuple[OnlineStore, ViewReader]:
         """Connect at first use: a cluster that is away must not keep a replica from starting."""
         if self._opened is None:
-            client = self._connect()
-            self._opened = client, OnlineReader(client, self._layouts)
+            store = self._connect()
+            self._opened = store, store.reader(self._layouts)
         return self._opened
 
 
-def _layout(store: FeatureStore, view: StoredView) -> Any:
-    """Describe a view as stored, with only the features the service reads."""
+def _layout(store: FeatureStore, view: StoredView) -> ViewLayout:
+    """Describe a view as stored, under its alias and by its entity columns, with only the features the service reads."""
     layout = layout_of(view.view, store.config)
     types = dict(layout.features)
-    return replace(layout, features=tuple((name, types[name]) for name, _ in view.features))
-
-
-def _connect(store: FeatureStore) -> Client:
-    online = store.config.online_store
-    address = str(online.connection_string)
-    for parameter in ("socket_timeout", "socket_connect_timeout"):
-        if f"{parameter}=" not in address:
-            address += f",{parameter}={TIMEOUT_S}"
-    kind = getattr(online, "redis_type", "redis")
-    master = getattr(online, "sentinel_master", "mymaster")
-    return connect(address, str(getattr(kind, "value", kind)), sentinel_master=master, check=False)
+    return replace(
+        layout,
+        features=tuple((name, types[name]) for name, _ in view.features),
+        alias=view.alias,
+        key_columns=tuple((key, column) for key, column, _ in view.keys),
+    )

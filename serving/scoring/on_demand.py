@@ -7,15 +7,21 @@ Feast hands a function the join keys, the request data and the stored features t
 from __future__ import annotations
 
 import logging
+import time
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from serving.scoring.column import Column, is_numeric
-from serving.scoring.service import OnDemandView
+from contract.service import OnDemandView
+from contract.types import is_number
+from stores.cells.column import Column
 
 _log = logging.getLogger(__name__)
+
+TELL_AGAIN_S = 60.0
+"""How long a view that failed is not told of again, seconds."""
 
 
 class OnDemandError(ValueError):
@@ -39,10 +45,27 @@ def compute(view: OnDemandView, given: Mapping[str, Column], rows: int) -> tuple
     try:
         return _call(view, inputs, rows), False
     except Exception as error:
-        _log.warning("%s failed for a batch of %d: %s: %s", view.name, rows, type(error).__name__, error)
+        _tell(view, inputs, error)
     parts = [_call_one(view, {name: c.slice(row, row + 1) for name, c in inputs.items()}) for row in range(rows)]
     names = [f"{view.name}__{name}" for name, _ in view.outputs]
     return {name: concatenate([part[name] for part in parts]) for name in names}, True
+
+
+_told: dict[str, float] = {}
+
+
+def _tell(view: OnDemandView, inputs: Mapping[str, Column], error: Exception) -> None:
+    """Log what failed, where, and for which row to begin with: once a minute a view."""
+    now = time.monotonic()
+    if now - _told.get(view.name, float("-inf")) < TELL_AGAIN_S:
+        return
+    _told[view.name] = now
+    frames = [one for one in traceback.extract_tb(error.__traceback__) if "site-packages" not in one.filename]
+    where = f"{frames[-1].filename}, line {frames[-1].lineno}: {frames[-1].line}" if frames else "unknown place"
+    example = ", ".join(f"{name}={column.as_json(0)}" for name, column in inputs.items() if "__" not in name)
+    _log.warning(
+        "%s failed with %s: %s (%s); its batch begins with %s", view.name, type(error).__name__, error, where, example
+    )
 
 
 def concatenate(columns: Sequence[Column]) -> Column:
@@ -51,7 +74,7 @@ def concatenate(columns: Sequence[Column]) -> Column:
     kinds = {column.kind for column in columns}
     if len(kinds) == 1 and not isinstance(columns[0].values, list):
         return Column(columns[0].kind, np.concatenate([column.values for column in columns]), valid)
-    if all(is_numeric(kind) for kind in kinds):
+    if all(is_number(kind) for kind in kinds):
         out = np.empty(len(valid), dtype=np.float64)
         np.concatenate([np.where(column.valid, column.values, np.nan) for column in columns], out=out)
         return Column("float64", out, valid)
@@ -93,7 +116,7 @@ def _call_pandas(view: OnDemandView, inputs: Mapping[str, Column]) -> Iterator[t
         if series is None:
             raise OnDemandError(f"{full}: its function gave {sorted(result)}; give every declared feature.")
         raw = series.to_numpy()
-        if raw.dtype.kind not in "iufb" and is_numeric(kind):
+        if raw.dtype.kind not in "iufb" and is_number(kind):
             raw = series.to_numpy(dtype=np.float64, na_value=np.nan)
         elif kind == "timestamp":
             raw = pd.to_datetime(series, utc=True).dt.tz_localize(None).to_numpy()
@@ -111,7 +134,7 @@ def _call_python(view: OnDemandView, inputs: Mapping[str, Column]) -> Iterator[t
             values = [None if value is None else value.replace(tzinfo=None) for value in values]
             yield full, _column(kind, np.array(values, dtype="datetime64[us]"))
             continue
-        raw = np.asarray(values) if is_numeric(kind) else None
+        raw = np.asarray(values) if is_number(kind) else None
         if raw is not None and raw.dtype.kind not in "iufb":
             raw = np.asarray(values, dtype=np.float64)
         yield full, _column(kind, list(values) if raw is None else raw)
@@ -122,7 +145,7 @@ def _column(kind: str, raw: Any) -> Column:
     if kind == "timestamp":
         there = ~np.isnat(raw)
         return Column(kind, raw.astype("datetime64[us]").astype(np.int64), there)
-    if not is_numeric(kind):
+    if not is_number(kind):
         values = list(raw)
         return Column(kind, values, np.fromiter((value is not None for value in values), np.bool_, len(values)))
     if raw.dtype.kind == "f":

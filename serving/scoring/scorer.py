@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from contract.label import ServiceError
+from contract.service import Service, read_service
+from contract.types import UNSUPPORTED
 from serving.config import ServingConfig
 from serving.request.schema import RequestSchema, Row
+from serving.request.service import request_schema
+from serving.scoring.decision import DecisionPolicy
 from serving.scoring.features import FeatureBatch, FeatureVectors
 from serving.scoring.model import Model, check_fit, load_model
-from serving.scoring.service import ServiceDefinition, define_service
 
 if TYPE_CHECKING:
     from serving.scoring.lookup import Lookup
@@ -28,12 +30,12 @@ class Scored:
 
     Attributes:
         scores: One per request.
-        decisions: One per request.
+        decisions: One per request; None where nothing is decided.
         features: The vectors behind them.
     """
 
     scores: Sequence[float]
-    decisions: Sequence[str]
+    decisions: Sequence[str] | None
     features: FeatureBatch
 
 
@@ -41,34 +43,43 @@ class Scorer:
     """One feature service with its model and policy.
 
     Attributes:
-        config: What is served and how it decides.
-        definition: The feature service.
+        config: How it is served.
+        service: The feature service.
+        schema: What a request must contain.
         model: The model; it fits the service.
+        policy: How it decides; None for what is no binary score.
     """
 
-    def __init__(self, config: ServingConfig, definition: ServiceDefinition, model: Model, lookup: Lookup) -> None:
-        check_fit(model, definition)
-        self.config = config
-        self.definition = definition
-        self.model = model
-        self._lookup = lookup
-        self._vectors = FeatureVectors(definition, lookup, model.columns)
+    def __init__(self, config: ServingConfig, service: Service, model: Model, lookup: Lookup) -> None:
+        """Refuse what cannot be served as declared.
 
-    @property
-    def schema(self) -> RequestSchema:
-        """What a request must contain."""
-        return self.definition.schema
+        Raises:
+            ServiceError: A view or feature cannot be served.
+            ModelError: The model does not fit.
+        """
+        require_servable(service)
+        check_fit(model, service)
+        self.config = config
+        self.service = service
+        self.schema: RequestSchema = request_schema(service)
+        self.model = model
+        self.policy: DecisionPolicy | None = config.policy if service.predicts == "binary" else None
+        self._lookup = lookup
+        self._vectors = FeatureVectors(service, self.schema, lookup, model.file.columns)
 
     def score(self, rows: Sequence[Row]) -> Scored:
         """Score checked requests, in order; at least one."""
         features = self._vectors.build(rows)
         scores = self.model.predict(features.matrix).tolist()
-        return Scored(scores, self.config.policy.decide_all(scores), features)
+        decisions = None
+        if self.policy is not None:
+            share = features.missing_share.tolist() if features.missing else None
+            decisions = self.policy.decide_all(scores, share)
+        return Scored(scores, decisions, features)
 
     def explain(self, scored: Scored, row: int) -> dict[str, object]:
         """Return one request's feature values, and which are missing and why, as JSON."""
-        features = scored.features
-        return {"features": features.values_of(row), "missing": features.missing_of(row, self._vectors.stored)}
+        return {"features": scored.features.values_of(row), "missing": scored.features.missing_of(row)}
 
     def failures(self) -> list[str]:
         """Return why it cannot score with all its features now; nothing when it can."""
@@ -77,46 +88,67 @@ class Scorer:
 
     def describe(self) -> dict[str, object]:
         """Describe model, request and policy as JSON."""
+        file = self.model.file
         return {
-            "name": self.model.service,
-            "version": self.model.version,
-            "label": self.model.label,
-            "trained_at": self.model.trained_at,
-            "metrics": self.model.metrics,
-            "columns": self.model.columns,
+            "name": file.service,
+            "version": file.version,
+            "predicts": file.predicts,
+            "label": file.label,
+            "trained_at": file.trained_at.isoformat(),
+            "metrics": file.metrics,
+            "columns": file.columns,
             "request": self.schema.describe(),
-            "policy": self.config.policy.describe(),
+            "policy": self.policy.describe() if self.policy else [],
         }
 
 
-def build_scorer(workspace: Workspace, config: ServingConfig) -> Scorer:
-    """Open the feature store and the model of a workspace.
+def require_servable(service: Service) -> None:
+    """Refuse what cannot be served as declared.
+
+    Raises:
+        ServiceError: A view is not online, a feature has a type that is not served, or an on-demand view cannot be computed.
+    """
+    for view in service.stored:
+        if not view.view.online:
+            raise ServiceError(
+                f"{service.name}: {view.name} is declared online=False, so it has no values here; set online=True."
+            )
+        for name, kind in view.features:
+            if kind == UNSUPPORTED:
+                raise ServiceError(
+                    f"{service.name}: {view.name}:{name} has a type that is not served; use numbers, strings, booleans,"
+                    " timestamps or lists of them."
+                )
+    for one in service.on_demand:
+        if one.problem:
+            raise ServiceError(f"{service.name}: {one.name} {one.problem}")
+
+
+def build_scorers(workspace: Workspace, config: ServingConfig) -> dict[str, Scorer]:
+    """Open the feature store and the models of a workspace; return a scorer for each service, the default first.
 
     The online store need not answer yet.
 
     Raises:
-        ServiceError: The registry's service cannot be served as declared.
-        ModelError: There is no model, or it does not fit.
+        ServiceError: A service cannot be served as declared.
+        ModelFileError: There is no model, or it cannot be read.
+        ModelError: It does not fit.
     """
     from serving.scoring.lookup import Lookup
     from workspace.workspace import open_store
 
-    model = load_model(workspace.models, config.service)
-    with _declarations_importable(workspace):
-        store = open_store(workspace)
-        definition = define_service(store, config.service)
-    return Scorer(config, definition, model, Lookup(store, definition.stored))
+    models = {name: load_model(workspace.models, name) for name in config.services}
+    store = open_store(workspace)
+    scorers = {}
+    for name, model in models.items():
+        service = read_service(store, name)
+        scorers[name] = Scorer(config, service, model, Lookup(store, service.stored))
+    return scorers
 
 
-@contextmanager
-def _declarations_importable(workspace: Workspace) -> Iterator[None]:
-    """Let the registry find the feature repo's modules: Feast pickles a batch view's function by its module's name."""
-    repo = str(workspace.repo)
-    sys.path.append(repo)
-    try:
-        yield
-    finally:
-        sys.path.remove(repo)
+def build_scorer(workspace: Workspace, config: ServingConfig) -> Scorer:
+    """Return the scorer of the default service; see `build_scorers`."""
+    return build_scorers(workspace, config)[config.services[0]]
 
 
 def iso_timestamp(us: int) -> str:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from stores.cells.reading import Status
 from stores.cells.timestamps import NO_TIMESTAMP, decode_timestamps
 from stores.cells.varint import varint
-from stores.cells.view_rows import Status
 
 if TYPE_CHECKING:
     from feast import FeatureView

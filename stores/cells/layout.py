@@ -7,6 +7,7 @@ hash of view and feature.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import mmh3
 
 if TYPE_CHECKING:
-    from feast import FeatureView
+    from feast import FeatureStore, FeatureView
     from feast.repo_config import RepoConfig
 
 
@@ -32,6 +33,8 @@ class ViewLayout:
         join_keys: Join key names with their Feast `ValueType` names, such as `("customer_id", "STRING")`.
         features: Feature names with their Feast `ValueType` names, such as `("tx_count_1h", "INT64")`.
         ttl_us: How long a row holds, microseconds; 0 for ever.
+        alias: What a reader calls the view; its name when empty.
+        key_columns: For join keys that a reader gets under other names: (join key, its name).
     """
 
     project: str
@@ -39,6 +42,8 @@ class ViewLayout:
     join_keys: tuple[tuple[str, str], ...]
     features: tuple[tuple[str, str], ...]
     ttl_us: int = 0
+    alias: str = ""
+    key_columns: tuple[tuple[str, str], ...] = ()
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -92,3 +97,16 @@ def layout_of(feature_view: FeatureView, config: RepoConfig) -> ViewLayout:
         ),
         ttl_us=ttl // timedelta(microseconds=1) if ttl else 0,
     )
+
+
+def layouts_of(store: FeatureStore, views: Sequence[str]) -> dict[str, ViewLayout]:
+    """Return the layout of each view.
+
+    Raises:
+        LayoutError: A view is not in the registry, or cannot be laid out.
+    """
+    known = {view.name: view for view in [*store.list_feature_views(), *store.list_stream_feature_views()]}
+    missing = [view for view in views if view not in known]
+    if missing:
+        raise LayoutError(f"{', '.join(missing)}: not in the registry; run `make apply`.")
+    return {view: layout_of(known[view], store.config) for view in views}

@@ -12,19 +12,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from contract.types import TYPES
+from stores.cells.column import DTYPES, Column
 from stores.cells.decoding import Cell, decode_numbers, decode_objects
 from stores.cells.layout import ViewLayout
+from stores.cells.reading import Reading, Status, ViewReading
 from stores.cells.timestamps import NO_TIMESTAMP, decode_timestamps
 from stores.cells.value_types import stored_type
-from stores.cells.view_rows import OnlineRows, Status, ViewRows
+
+KINDS = {one.value_type: one.kind for one in TYPES.values() if one.value_type}
 
 Columns = list[Sequence[Cell]]
 """The cells of one view: the event times, then one column per feature; each has n rows."""
 
 
-def decode_views(
-    views: Sequence[tuple[ViewLayout, Columns]], as_of_us: int | npt.NDArray[np.int64] | None
-) -> OnlineRows:
+def decode_views(views: Sequence[tuple[ViewLayout, Columns]], as_of_us: int | npt.NDArray[np.int64] | None) -> Reading:
     """Decode the cells of views.
 
     Args:
@@ -39,23 +41,19 @@ def decode_views(
     times = decode_timestamps(list(chain.from_iterable(columns[0] for _, columns in views))).reshape(len(views), rows)
     row_status = [_row_status(layout, time, as_of_us) for (layout, _), time in zip(views, times, strict=True)]
     shown = [_hide(columns, status) for (_, columns), status in zip(views, row_status, strict=True)]
-    values: list[dict[str, npt.NDArray[Any]]] = [{} for _ in views]
-    statuses = [
-        np.repeat(status[:, None], len(layout.features), axis=1)
-        for (layout, _), status in zip(views, row_status, strict=True)
-    ]
+    columns: list[dict[str, Column]] = [{} for _ in views]
     for value_type, places in _by_type([layout for layout, _ in views]).items():
         cells = list(chain.from_iterable(shown[view][1 + feature] for view, feature in places))
-        block, valid = _decode_block(value_type, cells, f"one of {', '.join({views[v][0].name: 0 for v, _ in places})}")
+        names = ", ".join({views[view][0].name: 0 for view, _ in places})
+        kind, values, valid = _decode_type(value_type, cells, f"one of {names}")
         complete = bool(valid.all())
         for number, (view, feature) in enumerate(places):
             part = slice(number * rows, (number + 1) * rows)
-            values[view][views[view][0].features[feature][0]] = block[part]
-            if not complete:
-                _mark_missing(statuses[view][:, feature], cells[part], valid[part])
-    return OnlineRows(
+            status = row_status[view] if complete else _status(row_status[view], cells[part], valid[part])
+            columns[view][views[view][0].features[feature][0]] = Column(kind, values[part], valid[part], status)
+    return Reading(
         {
-            layout.name: ViewRows(layout.name, layout.features, values[i], times[i], row_status[i], statuses[i])
+            layout.alias or layout.name: ViewReading(columns[i], times[i], row_status[i])
             for i, (layout, _) in enumerate(views)
         }
     )
@@ -79,20 +77,31 @@ def _hide(columns: Columns, row_status: npt.NDArray[np.uint8]) -> Columns:
     return [[None if hide else cell for hide, cell in zip(hidden, cells, strict=True)] for cells in columns]
 
 
-def _mark_missing(status: npt.NDArray[np.uint8], cells: Sequence[Cell], valid: npt.NDArray[np.bool_]) -> None:
-    missing = ~valid & (status == Status.PRESENT)
-    for row in np.flatnonzero(missing).tolist():
+def _status(
+    row_status: npt.NDArray[np.uint8], cells: Sequence[Cell], valid: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.uint8]:
+    """Return why each value is there or missing; a cell that is there and empty is a null."""
+    missing = np.flatnonzero(~valid & (row_status == Status.PRESENT))
+    if not len(missing):
+        return row_status
+    status = row_status.copy()
+    for row in missing.tolist():
         status[row] = Status.NOT_FOUND if cells[row] is None else Status.NULL_VALUE
+    return status
 
 
-def _decode_block(value_type: str, cells: Sequence[Cell], where: str) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+def _decode_type(
+    value_type: str, cells: Sequence[Cell], where: str
+) -> tuple[str, npt.NDArray[Any] | list[Any], npt.NDArray[np.bool_]]:
+    """Decode cells of one type; return its kind, the values and which are there."""
     stored = stored_type(value_type)
-    if not stored.is_list and stored.group != "text":
-        return decode_numbers(cells, stored, where)
-    objects = np.empty(len(cells), dtype=object)
-    for row, value in enumerate(decode_objects(cells, stored, where)):
-        objects[row] = value
-    return objects, np.fromiter(map(bool, cells), np.bool_, len(cells))
+    kind = KINDS[value_type]
+    if stored.is_list or stored.group == "text":
+        return kind, decode_objects(cells, stored, where), np.fromiter(map(bool, cells), np.bool_, len(cells))
+    values, valid = decode_numbers(cells, stored, where)
+    if kind == "timestamp":  # Feast stores seconds
+        values = values * 1_000_000
+    return kind, values.astype(DTYPES[kind], copy=False), valid
 
 
 def _by_type(layouts: Sequence[ViewLayout]) -> dict[str, list[tuple[int, int]]]:

@@ -11,14 +11,12 @@ from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
+from stores.online import OnlineStoreUnavailable
+
 Client = redis.Redis | RedisCluster
 
 # redis-py waits for ever to connect and then tries again for seconds; a scoring service must know at once.
 _DEFAULTS: dict[str, Any] = {"socket_connect_timeout": 2.0, "socket_timeout": 10.0}
-
-
-class OnlineStoreUnavailable(ConnectionError):  # noqa: N818  (read by people, in logs)
-    """Redis does not answer; the message names the address and what to do."""
 
 
 def unavailable(address: str, reason: object) -> OnlineStoreUnavailable:

@@ -13,17 +13,18 @@ from redis.exceptions import ResponseError
 
 from stores.cells.entity_keys import EntityKeyEncoder, Values
 from stores.cells.layout import ViewLayout
+from stores.cells.reading import Reading
 from stores.cells.view_decoding import Columns, decode_views
-from stores.cells.view_rows import OnlineRows
 from stores.redis.connection import Client
 from stores.redis.exchange import exchange, pack_hmget
 
 
 @dataclass(frozen=True, slots=True)
 class _SharedKey:
-    """Views whose rows lie in the same hash: same project, same join keys."""
+    """Views whose rows lie in the same hash: same project, same join keys, these under the same names."""
 
     keys: EntityKeyEncoder
+    columns: tuple[tuple[str, str], ...]
     views: tuple[ViewLayout, ...]
     fields: tuple[bytes, ...]
 
@@ -33,22 +34,22 @@ class OnlineReader:
 
     Args:
         client: Redis, from `stores.redis.connection.connect`; a replica will do. Thread-safe, and so is the reader.
-        layouts: The views, with unique names.
+        layouts: The views, with unique names or aliases.
     """
 
     def __init__(self, client: Client, layouts: Sequence[ViewLayout]) -> None:
         self._client = client
-        groups: dict[tuple[str, tuple[tuple[str, str], ...]], list[ViewLayout]] = {}
+        groups: dict[tuple[str, tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]], list[ViewLayout]] = {}
         for layout in layouts:
-            groups.setdefault((layout.project, tuple(sorted(layout.join_keys))), []).append(layout)
+            named = dict(layout.key_columns)
+            columns = tuple(sorted((key, named.get(key, key)) for key, _ in layout.join_keys))
+            groups.setdefault((layout.project, tuple(sorted(layout.join_keys)), columns), []).append(layout)
         self._groups = [
-            _SharedKey(EntityKeyEncoder(project, join_keys), tuple(views), tuple(chain(*map(_fields, views))))
-            for (project, join_keys), views in groups.items()
+            _SharedKey(EntityKeyEncoder(project, join_keys), columns, tuple(views), tuple(chain(*map(_fields, views))))
+            for (project, join_keys, columns), views in groups.items()
         ]
 
-    def read(
-        self, join_values: Mapping[str, Values], as_of_us: int | npt.NDArray[np.int64] | None = None
-    ) -> OnlineRows:
+    def read(self, join_values: Mapping[str, Values], as_of_us: int | npt.NDArray[np.int64] | None = None) -> Reading:
         """Read the newest rows of all views for n requests.
 
         One HMGET per distinct entity key, all in one round trip. A null join key (None, NaN) is an entity never seen.
@@ -67,7 +68,7 @@ class OnlineReader:
         unique: list[bytes] = []
         packed: list[bytes] = []
         for group in self._groups:
-            keys = group.keys.encode(join_values)
+            keys = group.keys.encode({key: join_values[name] for key, name in group.columns if name in join_values})
             positions = {key: row for row, key in enumerate(dict.fromkeys(keys)) if key is not None}
             if None in keys:
                 positions = {key: row for row, key in enumerate(positions)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -16,30 +15,12 @@ from stores.cells.encoding import encode_block
 from stores.cells.entity_keys import EntityKeyEncoder, Values
 from stores.cells.layout import ViewLayout
 from stores.cells.timestamps import timestamp_block
+from stores.online import FeatureRowsError, WriteResult
 from stores.redis.connection import Client
 from stores.redis.monotonic import EncodedRows, PackedRows, pack_blocks, pack_rows, send_rows
 
 _ROWS_AT_ONCE = 4096  # bounds the memory of encoded cells
 _WIDEST_CELL = 1024  # one long text would widen the cells of all rows
-
-
-class FeatureRowsError(ValueError):
-    """A table that cannot be written: a column is absent, or a key or time is null."""
-
-
-@dataclass(frozen=True, slots=True)
-class WriteResult:
-    """What became of the rows of one write; the three numbers add up to the rows given.
-
-    Attributes:
-        written: Rows now stored.
-        stale: Rows refused because Redis holds a newer one for the key.
-        superseded: Rows replaced by a newer one for the same key in the same table, and not sent.
-    """
-
-    written: int
-    stale: int
-    superseded: int = 0
 
 
 class OnlineWriter:

@@ -1,7 +1,7 @@
 """One feature or request field for a whole batch, and the forms that its readers want.
 
-The online store, an on-demand view and the model each have their own idea of a column with holes. This is the one place
-where those ideas meet.
+The online store, an on-demand view, a model and Arrow each have their own idea of a column with holes. This is the one
+place where those ideas meet.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+
+from contract.types import TYPES, is_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,11 +45,14 @@ class Column:
             Python list for the other kinds. A missing float is NaN; what else stands in a missing place is
             not defined.
         valid: Shape (n,), bool: which values are there.
+        status: Shape (n,), uint8: for what was read from a store, why each value is there or missing
+            (`stores.cells.reading.Status`); None for the rest.
     """
 
     kind: str
     values: npt.NDArray[Any] | list[Any]
     valid: npt.NDArray[np.bool_]
+    status: npt.NDArray[np.uint8] | None = None
 
     @classmethod
     def of(cls, kind: str, values: Sequence[Any]) -> Column:
@@ -71,11 +77,23 @@ class Column:
         Raises:
             TypeError: The kind is no number; a model that wants it is refused when it is loaded.
         """
-        if not is_numeric(self.kind):
+        if not is_number(self.kind):
             raise TypeError(f"a {self.kind} column is no model input; train on numbers and booleans.")
         out[:] = self.values
         if self.kind not in FLOATS and not self.valid.all():
             out[~self.valid] = np.nan
+
+    def numbers(self) -> npt.NDArray[np.float64]:
+        """Return numbers, booleans or times (microseconds) as float64 with NaN where missing, shape (n,)."""
+        values = np.asarray(self.values)
+        return values.astype(np.float64) if self.kind in FLOATS else np.where(self.valid, values, np.nan)
+
+    def arrow(self) -> pa.Array:
+        """Return an Arrow array of the kind's type, null where missing."""
+        kind, mask = TYPES[self.kind].arrow, ~self.valid
+        if isinstance(self.values, list):
+            return pa.array([v if there else None for v, there in zip(self.values, self.valid, strict=True)], kind)
+        return pa.array(self.values, mask=mask).cast(kind)
 
     def as_pandas(self) -> npt.NDArray[Any] | pd.DatetimeIndex:
         """Return what Feast hands to an on-demand view of mode pandas.
@@ -125,8 +143,3 @@ class Column:
         if isinstance(value, bytes):
             return value.hex()
         return None if isinstance(value, float) and not np.isfinite(value) else value
-
-
-def is_numeric(kind: str) -> bool:
-    """Tell whether a model can take a column of this kind: numbers and booleans, one per row."""
-    return kind in DTYPES and kind != "timestamp"

@@ -1,0 +1,109 @@
+"""HTTP for all protocols, as a plain ASGI app: a framework's routing and models cost more here than the scoring.
+
+Every error is `{"error": {"field": ..., "message": ...}}`: 400 for what is no JSON, 404, 405, 413, 422 for a field.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import Any
+
+from serving.protocols.routes import Handler, Names, Receive, Route, Router
+from serving.request.schema import RequestError
+
+Scope = MutableMapping[str, Any]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_log = logging.getLogger(__name__)
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+class AnswerError(ValueError):
+    """A request that gets an error for an answer.
+
+    Attributes:
+        status: The HTTP status.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        """Note the status to answer with, and what to say."""
+        super().__init__(message)
+        self.status = status
+
+
+class HttpApp:
+    """Answers HTTP requests by routes."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        """Take the routes of all protocols."""
+        self._router = Router(routes)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one ASGI request."""
+        if scope["type"] != "http":
+            return
+        path, method = scope["path"], scope["method"]
+        routes, names = self._router.find(path)
+        allowed = [one.method for one in routes]
+        route = next((one for one in routes if one.method == ("GET" if method == "HEAD" else method)), None)
+        if not routes:
+            status = 404
+            answer: object = error_body(f"{path}: no such path; there are {', '.join(self._router.patterns)}")
+        elif route is None:
+            status, answer = 405, error_body(f"{path}: answers {', '.join(allowed)}, not {method}")
+        else:
+            status, answer = await _answer(route.handle, receive, names)
+        body = _encode(answer).encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        if status == 405:
+            allowed += ["HEAD"] if "GET" in allowed else []
+            headers.append((b"allow", ", ".join(allowed).encode()))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
+
+
+async def _answer(handle: Handler, receive: Receive, names: Names) -> tuple[int, object]:
+    try:
+        return await handle(receive, names)
+    except RequestError as error:
+        return 422, error_body(error.message, error.field)
+    except AnswerError as error:
+        return error.status, error_body(str(error))
+    except Exception:
+        _log.exception("a request could not be answered")
+        return 500, error_body("the service failed; its log says why")
+
+
+async def read_json(receive: Receive, most: int) -> object:
+    """Read a request's body as strict JSON: NaN and Infinity are none.
+
+    Raises:
+        AnswerError: It has more than `most` bytes, is no JSON, or the caller went away.
+    """
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    while message.get("more_body", False) and len(body) <= most:
+        message = await receive()
+        body += message.get("body", b"")
+    if message["type"] == "http.disconnect":
+        raise AnswerError(400, "the caller went away")
+    if len(body) > most:
+        raise AnswerError(413, f"the body has more than {most} bytes; send several batches")
+    try:
+        return _DECODER.decode(body.decode())
+    except (ValueError, RecursionError) as error:
+        raise AnswerError(400, f"the body is no JSON: {error}") from None
+
+
+def error_body(message: str, field: str | None = None) -> dict[str, object]:
+    """Return the body of an error."""
+    return {"error": {"field": field, "message": message}}
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON number; leave the value out or send a finite one")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)

@@ -1,0 +1,55 @@
+"""Holds what an online read found: columns per view, with the reason for every value that is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from stores.cells.column import Column
+
+
+class Status(IntEnum):
+    """Why a value is there or missing; the numbers are Feast's `FieldStatus`."""
+
+    PRESENT = 1
+    NULL_VALUE = 2
+    """The row is there; the feature has no value in it."""
+    NOT_FOUND = 3
+    """The entity has no row of the view, or the row was written before the feature was declared."""
+    OUTSIDE_MAX_AGE = 4
+    """The row is older than the view's ttl."""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewReading:
+    """The rows of one view, one per request, as columns.
+
+    Attributes:
+        columns: Values by feature.
+        event_timestamp_us: int64 microseconds UTC, shape (n,); `NO_TIMESTAMP` where there is no row. Kept for rows
+            outside their ttl.
+        row_status: uint8, shape (n,): PRESENT, NOT_FOUND or OUTSIDE_MAX_AGE.
+    """
+
+    columns: Mapping[str, Column]
+    event_timestamp_us: npt.NDArray[np.int64]
+    row_status: npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The rows of all views for the same n requests.
+
+    Attributes:
+        views: The rows by view, under its alias if the layout gives one.
+    """
+
+    views: Mapping[str, ViewReading]
+
+    def matrix(self, features: Sequence[tuple[str, str]]) -> npt.NDArray[np.float64]:
+        """Return (view, feature) pairs as a float64 matrix, shape (n, features), NaN where missing."""
+        return np.stack([self.views[view].columns[feature].numbers() for view, feature in features], axis=1)

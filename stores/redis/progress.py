@@ -1,0 +1,102 @@
+"""Keeps in Redis how far the stream is, and with it the stream's clock.
+
+Hashes, one field a shard (`view/number`) or view; all keys of a project lie in one slot of a cluster. The clock is the
+least instant up to which any shard is complete, so that at the clock every online row is what it should be. Under
+`clock: stream` the online store measures ttl against it: a replay of last year reads like last year.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from stores.online import Progress, ShardProgress, ViewProgress
+from stores.redis.connection import Client
+
+# The clock moves only when every shard of every view has spoken.
+_TELL = """
+for i = 1, tonumber(ARGV[1]) do
+  local at = 2 + (i - 1) * 3
+  redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 1])
+  redis.call('HSET', KEYS[2], ARGV[at], ARGV[at + 2])
+end
+local expected, least, spoken = 0, nil, 0
+for _, shards in ipairs(redis.call('HVALS', KEYS[3])) do expected = expected + tonumber(shards) end
+for _, complete in ipairs(redis.call('HVALS', KEYS[1])) do
+  spoken = spoken + 1
+  if least == nil or tonumber(complete) < tonumber(least) then least = complete end
+end
+if least and spoken >= expected then redis.call('SET', KEYS[4], least) end
+"""
+
+
+def clock_key(project: str) -> str:
+    """Return the Redis key of a project's clock: int64 microseconds UTC as decimal text."""
+    return f"millrace:{{{project}}}:clock"
+
+
+def parse_clock(reply: Any) -> int | None:
+    """Return the clock from a GET's reply, microseconds UTC; None if no stream has set it yet."""
+    return None if reply is None else int(reply)
+
+
+class RedisProgress:
+    """The progress of one project's stream."""
+
+    def __init__(self, client: Client, project: str) -> None:
+        """Note where it lies."""
+        self._client: Any = client
+        names = ("frontier", "furthest", "shards", "events", "rows")
+        self._keys = {name: f"millrace:{{{project}}}:{name}" for name in names}
+        self._clock = clock_key(project)
+
+    def begin(self, shards: Mapping[str, int]) -> None:
+        """Say which views are streamed, in how many shards each; others are forgotten."""
+        keep = {f"{view}/{shard}" for view, count in shards.items() for shard in range(count)}
+        for name in ("frontier", "furthest"):
+            gone = [one for one in self._client.hkeys(self._keys[name]) if one.decode() not in keep]
+            if gone:
+                self._client.hdel(self._keys[name], *gone)
+        self._client.delete(self._keys["shards"])
+        if shards:
+            self._client.hset(self._keys["shards"], mapping=dict(shards))
+
+    def tell(self, shards: Sequence[ShardProgress]) -> None:
+        """Note how far some shards are, and move the clock."""
+        arguments: list[Any] = [len(shards)]
+        for one in shards:
+            arguments += [f"{one.view}/{one.shard}", one.complete, one.furthest]
+        keys = [self._keys["frontier"], self._keys["furthest"], self._keys["shards"], self._clock]
+        pipe = self._client.pipeline(transaction=False)
+        for one in shards:
+            for name, count in (("events", one.events), ("rows", one.rows)):
+                if count:
+                    pipe.hincrby(self._keys[name], one.view, count)
+        pipe.eval(_TELL, len(keys), *keys, *arguments)
+        pipe.execute()
+
+    def read(self) -> Progress:
+        """Return how far the stream is."""
+        complete, furthest = self._by_view("frontier"), self._by_view("furthest")
+        shards, events, rows = (self._numbers(name) for name in ("shards", "events", "rows"))
+        views = {}
+        for view, count in shards.items():
+            spoken = complete.get(view, [])
+            views[view] = ViewProgress(
+                count,
+                min(spoken) if len(spoken) == count else None,
+                max(furthest.get(view, []), default=None),
+                events.get(view, 0),
+                rows.get(view, 0),
+            )
+        reached = [one.complete for one in views.values() if one.complete is not None]
+        return Progress(views, min(reached) if views and len(reached) == len(views) else None)
+
+    def _numbers(self, name: str) -> dict[str, int]:
+        return {key.decode(): int(value) for key, value in self._client.hgetall(self._keys[name]).items()}
+
+    def _by_view(self, name: str) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for shard, t in self._numbers(name).items():
+            found.setdefault(shard.rpartition("/")[0], []).append(t)
+        return found
