@@ -30,10 +30,10 @@ class EventTable:
         event_id: The column that tells one event from another.
         topic: The broker's topic; None for a table that only batch views read.
         partition_by: The column by which the topic is partitioned.
-        address: Where the topic's broker is, as the source declares it; empty for none.
         columns: Name and type of each column of the topic, as Spark's DDL writes it.
         lateness: Microseconds that an event may be out of order and still be merged (rule 7).
         known_after: Microseconds after its time at which an event of this table becomes known.
+        address: Where the topic's broker is, as the source declares it; empty for none.
     """
 
     name: str
@@ -42,10 +42,10 @@ class EventTable:
     event_id: str
     topic: str | None = None
     partition_by: str | None = None
-    address: str = ""
     columns: tuple[tuple[str, str], ...] = ()
     lateness: int = 0
     known_after: int = 0
+    address: str = ""
 
     def schema(self) -> pa.Schema:
         """Return the Arrow schema of the topic's events."""

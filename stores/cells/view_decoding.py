@@ -53,7 +53,9 @@ def decode_views(views: Sequence[tuple[ViewLayout, Columns]], as_of_us: int | np
             columns[view][views[view][0].features[feature][0]] = Column(kind, values[part], valid[part], status)
     return Reading(
         {
-            layout.alias or layout.name: ViewReading(columns[i], times[i], row_status[i])
+            layout.alias or layout.name: ViewReading(
+                {name: columns[i][name] for name in layout.feature_names}, times[i], row_status[i]
+            )
             for i, (layout, _) in enumerate(views)
         }
     )

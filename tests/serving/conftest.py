@@ -58,16 +58,10 @@ def save_model() -> SaveModel:
         X = generator.normal(size=(200, len(columns))).astype(np.float32)
         matrix = xgboost.DMatrix(X, label=(X[:, 0] + X[:, -1] > 0).astype(float))
         booster = xgboost.train({"objective": "binary:logistic", "max_depth": 3, "nthread": 1}, matrix, 5)
-        booster.set_attr(
-            **{
-                "millrace.service": service,
-                "millrace.columns": json.dumps(columns),
-                "millrace.version": version,
-                "millrace.label": "clicked",
-                "millrace.metrics": json.dumps({"auroc": 0.9}),
-                "millrace.trained_at": "2026-03-01T00:00:00Z",
-            }
-        )
+        names = {"service": service, "version": version, "label": "clicked", "predicts": "binary"}
+        rest = {"metrics": json.dumps({"auroc": 0.9}), "split": json.dumps({"train_from": "2026-02-01"})}
+        at = {"columns": json.dumps(columns), "trained_at": "2026-03-01T00:00:00+00:00"}
+        booster.set_attr(**{f"millrace.{name}": text for name, text in (names | rest | at).items()})
         (models / service / version).mkdir(parents=True, exist_ok=True)
         booster.save_model(models / service / version / "model.ubj")
         (models / service / "CURRENT").write_text(f"{version}\n")

@@ -7,22 +7,32 @@ from pathlib import Path
 import pytest
 
 from serving.config import ServingConfigError, load_config, parse_config
-from serving.scoring.decision import DecisionPolicy, DecisionPolicyError, Threshold
+from serving.scoring.decision import DecisionPolicy
 
 POLICY = [{"below": 0.3, "decide": "approve"}, {"below": 0.8, "decide": "review"}, {"decide": "decline"}]
 GOOD = {"service": "fraud_v1", "policy": POLICY}
 
 
+def policy_of(given: dict[str, object]) -> DecisionPolicy:
+    policy = parse_config(given).policy
+    assert policy is not None
+    return policy
+
+
 def test_shipped_configuration_is_valid() -> None:
     config = load_config(Path(__file__).parents[2] / "feature_repo" / "serving.yaml")
-    assert [one.decide for one in config.policy.thresholds] == ["approve", "review", "decline"]
+    assert [one.decide for one in (config.policy.thresholds if config.policy else ())] == [
+        "approve",
+        "review",
+        "decline",
+    ]
 
 
 @pytest.mark.parametrize(
     ("score", "decision"), [(0.0, "approve"), (0.29, "approve"), (0.3, "review"), (0.8, "decline"), (1.0, "decline")]
 )
 def test_score_on_a_threshold_belongs_to_the_next_decision(score: float, decision: str) -> None:
-    assert parse_config(GOOD).policy.decide(score) == decision
+    assert policy_of(GOOD).decide(score) == decision
 
 
 def test_defaults_hold_where_the_file_is_silent() -> None:
@@ -33,16 +43,36 @@ def test_defaults_hold_where_the_file_is_silent() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        pytest.param({"service": None}, "service: expected the name of a feature service, got None", id="no_service"),
+        pytest.param(
+            {"service": None},
+            "service: expected the name of a feature service, or a list of names, got None",
+            id="no_service",
+        ),
         pytest.param({"serve": "x"}, "serve: is not known; write one of service, policy, http", id="unknown_key"),
         pytest.param({"http": {"prot": 1}}, "http.prot: is not known; write one of host, port", id="unknown_inner_key"),
-        pytest.param({"http": {"port": "80"}}, "http.port: expected a whole number of at least 0, got '80'", id="text"),
-        pytest.param({"http": {"port": 70000}}, "http.port: 70000 is no port", id="port_too_large"),
-        pytest.param({"http": []}, r"http: expected keys such as 'host:', got \[\]", id="list_as_section"),
-        pytest.param({"batch": {"max_size": 0}}, "batch.max_size: expected a whole number of at least 1", id="zero"),
-        pytest.param({"batch": {"max_size": True}}, "batch.max_size: expected a whole number", id="boolean"),
-        pytest.param({"batch": {"wait_ms": float("nan")}}, "batch.wait_ms: expected a number of at least 0", id="nan"),
-        pytest.param({"replicas": {"min": 3, "max": 2}}, "replicas.min: 3 is more than max, 2", id="min_above_max"),
+        pytest.param({"http": {"port": "80"}}, "http.port: Input should be a valid integer, got '80'", id="text"),
+        pytest.param(
+            {"http": {"port": 70000}},
+            "http.port: Input should be less than or equal to 65535, got 70000",
+            id="port_too_large",
+        ),
+        pytest.param(
+            {"http": []},
+            r"http: Input should be a valid dictionary or instance of HttpConfig, got \[\]",
+            id="list_as_section",
+        ),
+        pytest.param(
+            {"batch": {"max_size": 0}}, "batch.max_size: Input should be greater than or equal to 1, got 0", id="zero"
+        ),
+        pytest.param(
+            {"batch": {"max_size": True}}, "batch.max_size: Input should be a valid integer, got True", id="boolean"
+        ),
+        pytest.param(
+            {"batch": {"wait_ms": float("nan")}}, "batch.wait_ms: Input should be a finite number, got nan", id="nan"
+        ),
+        pytest.param(
+            {"replicas": {"min": 3, "max": 2}}, "replicas: min is 3, more than max, 2; raise max", id="min_above_max"
+        ),
     ],
 )
 def test_unusable_key_is_named_with_what_to_write(change: dict[str, object], message: str) -> None:
@@ -53,13 +83,24 @@ def test_unusable_key_is_named_with_what_to_write(change: dict[str, object], mes
 @pytest.mark.parametrize(
     ("policy", "message"),
     [
-        pytest.param(None, "policy: expected a list", id="missing"),
-        pytest.param([], "policy: is empty", id="empty"),
-        pytest.param([{"below": 0.3}], r"policy\[0\]: expected \{below: 0.3, decide: approve\}", id="no_decision"),
-        pytest.param([{"decide": "a", "above": 1}], r"policy\[0\]: expected", id="unknown_key"),
-        pytest.param([{"decide": 5}], r"policy\[0\].decide: expected a name", id="decision_is_a_number"),
-        pytest.param([{"below": "0.3", "decide": "a"}], r"policy\[0\].below: expected a score", id="text"),
-        pytest.param([{"below": float("nan"), "decide": "a"}], r"policy\[0\].below: expected a finite", id="nan"),
+        pytest.param(5, "policy: Input should be a valid dictionary or instance of DecisionPolicy", id="number"),
+        pytest.param([], "policy: is empty; write at least '- decide: approve'", id="empty"),
+        pytest.param([{"below": 0.3}], r"policy.thresholds\[0\].decide: is missing; write it", id="no_decision"),
+        pytest.param([{"decide": "a", "above": 1}], r"policy.thresholds\[0\].above: is not known", id="unknown_key"),
+        pytest.param(
+            [{"decide": 5}], r"policy.thresholds\[0\].decide: Input should be a valid string", id="number_as_name"
+        ),
+        pytest.param(
+            [{"below": "0.3", "decide": "a"}], r"thresholds\[0\].below: Input should be a valid number", id="text"
+        ),
+        pytest.param(
+            [{"below": float("nan"), "decide": "a"}], r"\[0\].below: Input should be a finite number", id="nan"
+        ),
+        pytest.param(
+            {"thresholds": [{"decide": "a"}], "missing": {"above": 1, "decide": "b"}},
+            "policy.missing.above: Input should be less than 1, got 1",
+            id="share_that_nothing_exceeds",
+        ),
         pytest.param([{"below": 0.3, "decide": "a"}], "leaves higher scores undecided", id="no_open_end"),
         pytest.param(
             [{"decide": "a"}, {"decide": "b"}], "takes every score; make it the last one", id="early_open_end"
@@ -72,16 +113,34 @@ def test_unusable_key_is_named_with_what_to_write(change: dict[str, object], mes
     ],
 )
 def test_policy_that_leaves_a_score_undecided_is_refused(policy: object, message: str) -> None:
-    with pytest.raises(DecisionPolicyError, match=message):
+    with pytest.raises(ServingConfigError, match=message):
         parse_config({"service": "s", "policy": policy})
 
 
 def test_one_open_decision_takes_every_score() -> None:
-    assert DecisionPolicy((Threshold("show", None),)).decide_all([0.0, 1.0]) == ["show", "show"]
+    assert policy_of({"service": "s", "policy": [{"decide": "show"}]}).decide_all([0.0, 1.0]) == ["show", "show"]
+
+
+def test_a_score_that_rests_on_too_little_gets_the_decision_for_it() -> None:
+    policy = {"thresholds": POLICY, "missing": {"above": 0.5, "decide": "review"}}
+    shares = [0.0, 0.5, 0.51, 1.0]
+    assert policy_of({"service": "s", "policy": policy}).decide_all([0.9] * 4, shares) == [
+        "decline",
+        "decline",
+        "review",
+        "review",
+    ]
+
+
+def test_several_services_and_no_policy_are_accepted() -> None:
+    config = parse_config({"service": ["rank", "click"]})
+    assert (config.services, config.policy) == (("rank", "click"), None)
 
 
 def test_missing_file_is_told_with_its_path(tmp_path: Path) -> None:
-    with pytest.raises(ServingConfigError, match=r"serving.yaml: does not exist; write at least 'service:'"):
+    with pytest.raises(
+        ServingConfigError, match=r"serving.yaml: does not exist; write at least 'service: <feature service>'"
+    ):
         load_config(tmp_path / "serving.yaml")
 
 
@@ -93,5 +152,5 @@ def test_file_that_is_no_yaml_is_told_with_its_path(tmp_path: Path) -> None:
 
 def test_fault_in_a_file_is_told_with_its_path(tmp_path: Path) -> None:
     (tmp_path / "serving.yaml").write_text("service: s\npolicy: []\n")
-    with pytest.raises(DecisionPolicyError, match=r"serving.yaml: policy: is empty"):
+    with pytest.raises(ServingConfigError, match=r"serving.yaml: policy: is empty"):
         load_config(tmp_path / "serving.yaml")

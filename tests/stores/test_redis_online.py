@@ -18,9 +18,10 @@ from feast.infra.online_stores.helpers import _mmh3
 from feast.infra.online_stores.redis import RedisOnlineStore
 from feast.protos.feast.serving.ServingService_pb2 import FieldStatus
 
-from stores.online_rows import OnlineReader, layout_of
-from stores.redis.clock import publish_clock
-from stores.redis.connection import OnlineStoreUnavailable
+from stores.cells.layout import layout_of
+from stores.online import OnlineStoreUnavailable, ShardProgress
+from stores.redis.progress import RedisProgress
+from stores.redis.reader import OnlineReader
 from stores.redis_online import MillraceRedisOnlineStore
 from workspace.redis_server import start_redis
 
@@ -137,7 +138,7 @@ def test_ttl_holds_on_every_way_to_read(store: Any, noon: datetime, client: redi
         value = asyncio.run(store.get_online_features_async(REFS, [{"user": "a"}])).to_dict()["n"][0]
     elif how == "columnar":
         rows = OnlineReader(client, [layout_of(view, store.config)]).read({"user": ["a"]}, micros(noon))
-        value = rows.views["clicks"].arrow("n").to_pylist()[0]
+        value = rows.views["clicks"].columns["n"].arrow().to_pylist()[0]
     else:
         from feast.protos.feast.types.EntityKey_pb2 import EntityKey
         from feast.protos.feast.types.Value_pb2 import Value
@@ -193,6 +194,12 @@ def test_answer_equals_that_of_the_stock_store(feast_store: Build, declared: lis
     assert answers[0] == answers[1]
 
 
+def move_clock(client: redis.Redis, t: int) -> None:
+    progress = RedisProgress(client, "shop")
+    progress.begin({"clicks": 1})
+    progress.tell([ShardProgress("clicks", 0, t, t)])
+
+
 def test_ttl_follows_the_clock_of_the_stream(
     feast_store: Build, declared: list[Any], noon: datetime, client: redis.Redis
 ) -> None:
@@ -200,9 +207,9 @@ def test_ttl_follows_the_clock_of_the_stream(
     store.apply(declared)
     store.write_to_online_store("clicks", frame(noon))
     assert read(store, "a")["n"] == [1]  # no clock yet: nothing is too old
-    publish_clock(client, "shop", micros(noon) + 60_000_000)
+    move_clock(client, micros(noon) + 60_000_000)
     assert read(store, "a")["n"] == [1]
-    publish_clock(client, "shop", micros(noon) + 60_000_001)
+    move_clock(client, micros(noon) + 60_000_001)
     assert read(store, "a")["n"] == [None]
 
 

@@ -22,9 +22,9 @@ from pipelines.plan import PlanError, ViewPlan
 from pipelines.semantics import reference
 from pipelines.stream.dataflow import build_dataflow
 from pipelines.stream.handover import HandoverError
-from pipelines.stream.sinks import ViewRows
+from pipelines.stream.sinks import ShardRows
+from pipelines.stream.transport.base import Entries
 from pipelines.stream.transport.codec import encode_events
-from pipelines.stream.transport.redis_streams import Entries
 
 MINUTE = 60_000_000
 PARTITIONS = 3
@@ -37,10 +37,15 @@ class EndingBroker:
 
     entries: list[list[bytes | int]]
     most: tuple[int, ...] = (1, 4, 1000)
-    partitions: int = PARTITIONS
+
+    def partitions(self, topic: str) -> int:
+        return PARTITIONS
+
+    def lag(self, topic: str) -> dict[int, float]:
+        return {}
 
     def publish(self, table: Any, events: pa.Table) -> int:
-        where = partition_of([events[table.partition_by]], self.partitions)
+        where = partition_of([events[table.partition_by]], PARTITIONS)
         for partition, payload in zip(where, encode_events(events), strict=True):
             self.entries[int(partition)].append(payload)
         return len(events)
@@ -68,7 +73,7 @@ class Store:
     frontiers: dict[int, int] = field(default_factory=dict)
     seen: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
 
-    def write(self, results: list[ViewRows]) -> None:
+    def write(self, results: list[ShardRows]) -> None:
         for result in results:
             if result.rows is not None:
                 for user, ((t, values),) in self.lab.table_logs(result.rows, self.plan.features).items():

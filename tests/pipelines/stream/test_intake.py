@@ -10,8 +10,8 @@ import pytest
 
 from pipelines.plan import EventTable
 from pipelines.stream.intake import EventBatch, Intake
+from pipelines.stream.transport.base import Entries
 from pipelines.stream.transport.codec import encode_events
-from pipelines.stream.transport.redis_streams import Entries
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LATENESS, KNOWN = 100, 1_000

@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.plan import EventTable
 from pipelines.stream.source import EventPartition, EventSource
-from pipelines.stream.transport.redis_streams import Entries
+from pipelines.stream.transport.base import Entries
 
 EVENT = b'{"id": 1, "at": "1970-01-01T00:00:05Z", "user": "a"}'
 SECOND = 1_000_000
@@ -21,7 +21,12 @@ class ScriptedBroker:
 
     reads: list[Entries] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
-    partitions: int = 2
+
+    def partitions(self, topic: str) -> int:
+        return 2
+
+    def lag(self, topic: str) -> dict[int, float]:
+        return {}
 
     def read(self, topic: str, partition: int, offset: str, most: int) -> Entries:
         self.asked.append(offset)

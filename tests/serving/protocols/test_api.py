@@ -8,7 +8,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from serving.protocols.api import ScoringApi
+from serving.protocols.app import build_http_app
 from serving.scoring.scorer import Scorer
 
 Call = Callable[..., httpx.Response]
@@ -17,7 +17,7 @@ ARRIVAL_US = 1_772_366_400_000_000
 
 @pytest.fixture
 def call(scorer: Scorer) -> Call:
-    api = ScoringApi(scorer, now_us=lambda: ARRIVAL_US)
+    api = build_http_app({"click_v1": scorer}, now_us=lambda: ARRIVAL_US)
 
     def send(method: str, path: str, **options: object) -> httpx.Response:
         async def run() -> httpx.Response:
@@ -108,6 +108,38 @@ def test_unknown_path_is_told_which_there_are(call: Call) -> None:
 def test_wrong_method_is_told_the_right_one(call: Call) -> None:
     answer = call("GET", "/v1/score")
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+
+
+def test_slash_at_the_end_is_passed_over_and_a_service_may_be_named(
+    call: Call, request_body: dict[str, object]
+) -> None:
+    answers = [
+        call("POST", path, json=request_body).json() for path in ("/v1/score", "/v1/score/", "/v1/score/click_v1")
+    ]
+    assert answers[0] == answers[1] == answers[2]
+    answer = call("POST", "/v1/score/other", json=request_body)
+    assert (answer.status_code, answer.json()["error"]["message"]) == (
+        404,
+        "service other is not served; there are click_v1",
+    )
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/v1/model", "/healthz/"])
+def test_head_is_get_without_a_body(call: Call, path: str) -> None:
+    answer, whole = call("HEAD", path), call("GET", path)
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-length"] == str(len(whole.content))
+    assert call("POST", path).headers["allow"] == "GET, HEAD"
+
+
+def test_features_without_a_row_are_counted_by_reason_without_being_asked(
+    call: Call, request_body: dict[str, object]
+) -> None:
+    assert "missing_counts" not in call("POST", "/v1/score", json=request_body).json()
+    stranger = call("POST", "/v1/score", json={**request_body, "user_id": "nobody"}).json()
+    assert stranger["missing_counts"] == {"not_found": 7}
+    old = call("POST", "/v1/score", json={**request_body, "user_id": "old"}).json()
+    assert old["missing_counts"] == {"expired": 6, "not_found": 1}
 
 
 def test_model_is_described_with_request_and_policy(call: Call) -> None:

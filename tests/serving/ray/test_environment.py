@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from serving.ray.environment import ANY, PortError, free_port, serve_environment
+from serving.ray.environment import serve_environment
+from workspace.ports import ANY, PortError, free_port
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def test_taken_port_makes_it_a_later_one(taken: int) -> None:
 
 
 def test_address_of_another_machine_has_no_free_port() -> None:
-    with pytest.raises(PortError, match=r"no free port on 192\.0\.2\.1 from 8000 to 8050; name another with --port"):
+    with pytest.raises(PortError, match=r"no free port on 192\.0\.2\.1 from 8000 to 8050; name another with PORT="):
         free_port("192.0.2.1", 8000)
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from contract.service import read_service
 from serving.scoring.lookup import RETRY_AFTER_S, Lookup
-from serving.scoring.service import define_service
-from stores.online_rows import OnlineStoreUnavailable
+from stores.online import OnlineStoreUnavailable
 from workspace.redis_server import start_redis
 from workspace.workspace import Workspace, open_store
 
@@ -22,7 +22,7 @@ def test_store_that_failed_is_asked_again_only_after_a_while(
     keys, at = {"user_id": ["ann"], "ad_id": np.array([7])}, np.array([0])
     with start_redis() as server:
         store = open_store(make_ads(tmp_path, server.connection_string))
-        lookup = Lookup(store, define_service(store, "click_v1").stored, clock=lambda: clock[0])
+        lookup = Lookup(store, read_service(store, "click_v1").stored, clock=lambda: clock[0])
         lookup.read(keys, at)
     with pytest.raises(OnlineStoreUnavailable):
         lookup.read(keys, at)

@@ -14,7 +14,10 @@ from redis import Redis
 from redis.cluster import RedisCluster
 
 from stores.cells.layout import ViewLayout
-from stores.online_rows import OnlineReader, OnlineStoreUnavailable, OnlineWriter, WriteResult, connect
+from stores.online import OnlineStoreUnavailable, WriteResult
+from stores.redis.connection import connect
+from stores.redis.reader import OnlineReader
+from stores.redis.writer import OnlineWriter
 from workspace.redis_server import RedisServer, start_redis
 
 SLOTS, HALF = 16_384, 8192
@@ -77,7 +80,7 @@ def test_rows_are_written_to_and_read_from_all_nodes(cluster: RedisCluster, clic
     assert writer.write(rows(500, T, 0), "event_timestamp") == WriteResult(500, 0)
     assert writer.write(rows(500, T - 1, 9), "event_timestamp") == WriteResult(0, 500)
     view = OnlineReader(cluster, [clicks]).read({"user": [f"u{i}" for i in range(500)]}).views["clicks"]
-    assert view.columns["n"].tolist() == list(range(500))
+    assert list(view.columns["n"].as_python()) == list(range(500))
     sizes = [cluster.get_redis_connection(node).dbsize() for node in cluster.get_primaries()]
     assert sum(sizes) == 500
     assert min(sizes) > 100
@@ -99,13 +102,13 @@ def test_moved_slot_is_found_again(
     homes[source].execute_command("MIGRATE", "127.0.0.1", nodes[target].port, key, 0, 5000)
     try:
         # ASK: the slot is on its way, the key is there already
-        assert reader.read({"user": ["u0"]}).views["clicks"].columns["n"].tolist() == [5]
+        assert reader.read({"user": ["u0"]}).views["clicks"].columns["n"].as_python() == [5]
         assert writer.write(rows(1, T + 1, 6), "event_timestamp").written == 1
     finally:
         for home in (homes[target], homes[source]):
             home.execute_command("CLUSTER SETSLOT", slot, "NODE", ids[target])
     # MOVED: the slot has arrived, the client still looks at its old home
-    assert reader.read({"user": ["u0"]}).views["clicks"].columns["n"].tolist() == [6]
+    assert reader.read({"user": ["u0"]}).views["clicks"].columns["n"].as_python() == [6]
     assert writer.write(rows(1, T + 2, 7), "event_timestamp").written == 1
     for home in homes:
         home.close()

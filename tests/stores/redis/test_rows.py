@@ -14,16 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stores.cells.layout import ViewLayout
+from stores.cells.reading import Status
 from stores.cells.timestamps import NO_TIMESTAMP
-from stores.online_rows import (
-    FeatureRowsError,
-    OnlineReader,
-    OnlineStoreUnavailable,
-    OnlineWriter,
-    Status,
-    WriteResult,
-    connect,
-)
+from stores.online import FeatureRowsError, OnlineStoreUnavailable, WriteResult
+from stores.redis.connection import connect
+from stores.redis.reader import OnlineReader
+from stores.redis.writer import OnlineWriter
 from workspace.redis_server import start_redis
 
 T = 1_772_366_400_000_000  # 2026-03-01 12:00 UTC
@@ -51,18 +47,18 @@ def write(client: redis.Redis, layout: ViewLayout, *given: tuple[str, int, int])
 def stored(client: redis.Redis, layout: ViewLayout, user: str) -> tuple[int, int]:
     """The event time and `n` that Redis holds for a user."""
     view = OnlineReader(client, [layout]).read({"user": [user]}).views["clicks"]
-    return int(view.event_timestamp_us[0]), int(view.columns["n"][0])
+    return int(view.event_timestamp_us[0]), int(view.columns["n"].values[0])
 
 
 def test_what_was_written_is_read_back(client: redis.Redis, clicks: ViewLayout) -> None:
     assert write(client, clicks, ("a", T, 1), ("b", T + 1, 2)) == WriteResult(2, 0)
     view = OnlineReader(client, [clicks]).read({"user": ["b", "a", "b"]}).views["clicks"]
-    assert view.columns["n"].tolist() == [2, 1, 2]
-    assert view.columns["rate"].tolist() == [1.0, 0.5, 1.0]
-    assert view.columns["last"].tolist() == [[2.0, 2.0], [1.0], [2.0, 2.0]]
-    assert view.columns["device"].tolist() == ["d2", "d1", "d2"]
+    assert list(view.columns["n"].as_python()) == [2, 1, 2]
+    assert list(view.columns["rate"].as_python()) == [1.0, 0.5, 1.0]
+    assert list(view.columns["last"].as_python()) == [[2.0, 2.0], [1.0], [2.0, 2.0]]
+    assert list(view.columns["device"].as_python()) == ["d2", "d1", "d2"]
     assert view.event_timestamp_us.tolist() == [T + 1, T, T + 1]
-    assert (view.status == Status.PRESENT).all()
+    assert all((one.status == Status.PRESENT).all() for one in view.columns.values())
 
 
 @pytest.mark.parametrize("step", [1, 999_999, 10**6, 86_400_000_000], ids=["1us", "1s-1us", "1s", "1d"])
@@ -102,7 +98,7 @@ def test_many_rows_are_written_and_read(client: redis.Redis, clicks: ViewLayout)
     given = [(f"u{i}", T + i, i) for i in range(20_000)]
     assert write(client, clicks, *given) == WriteResult(20_000, 0)
     view = OnlineReader(client, [clicks]).read({"user": [user for user, _, _ in given]}).views["clicks"]
-    assert view.columns["n"].tolist() == list(range(20_000))
+    assert list(view.columns["n"].as_python()) == list(range(20_000))
 
 
 def test_script_that_the_server_forgot_is_loaded_again(client: redis.Redis, clicks: ViewLayout) -> None:
@@ -150,9 +146,9 @@ def test_row_holds_to_the_last_microsecond_of_its_ttl(client: redis.Redis, click
     times = np.array([T + clicks.ttl_us, T + clicks.ttl_us + 1])
     view = OnlineReader(client, [clicks]).read({"user": ["a", "a"]}, times).views["clicks"]
     assert view.row_status.tolist() == [Status.PRESENT, Status.OUTSIDE_MAX_AGE]
-    assert view.numbers("n").tolist()[0] == 7
-    assert np.isnan(view.numbers("n")[1])
-    assert view.columns["last"].tolist() == [[7.0], None]
+    assert view.columns["n"].numbers().tolist()[0] == 7
+    assert np.isnan(view.columns["n"].numbers()[1])
+    assert list(view.columns["last"].as_python()) == [[7.0], None]
     assert view.event_timestamp_us.tolist() == [T, T]
 
 
@@ -167,12 +163,13 @@ def test_every_missing_value_has_its_reason(client: redis.Redis, clicks: ViewLay
     wider = ViewLayout("shop", "clicks", clicks.join_keys, (*clicks.features, ("new", "DOUBLE")), clicks.ttl_us)
     view = OnlineReader(client, [wider]).read({"user": ["a", "never", None]}, T).views["clicks"]
     here, null, none = Status.PRESENT, Status.NULL_VALUE, Status.NOT_FOUND
-    assert view.status.tolist() == [[here, null, here, here, none], [none] * 5, [none] * 5]
+    statuses = [one.status.tolist() for one in view.columns.values() if one.status is not None]
+    assert list(map(list, zip(*statuses, strict=True))) == [[here, null, here, here, none], [none] * 5, [none] * 5]
     assert view.row_status.tolist() == [here, none, none]
     assert view.event_timestamp_us.tolist() == [T, NO_TIMESTAMP, NO_TIMESTAMP]
-    assert view.arrow("rate").to_pylist() == [None, None, None]
-    assert view.arrow("last").to_pylist() == [[1.0], None, None]
-    assert view.arrow("n").to_pylist() == [1, None, None]
+    assert view.columns["rate"].arrow().to_pylist() == [None, None, None]
+    assert view.columns["last"].arrow().to_pylist() == [[1.0], None, None]
+    assert view.columns["n"].arrow().to_pylist() == [1, None, None]
 
 
 def test_views_of_several_entities_are_read_in_one_round_trip(client: redis.Redis, clicks: ViewLayout) -> None:
@@ -193,8 +190,7 @@ def test_views_of_several_entities_are_read_in_one_round_trip(client: redis.Redi
 
 def test_reading_nobody_gives_empty_columns(client: redis.Redis, clicks: ViewLayout) -> None:
     view = OnlineReader(client, [clicks]).read({"user": []}, T).views["clicks"]
-    assert [len(view.columns[name]) for name in clicks.feature_names] == [0, 0, 0, 0]
-    assert view.status.shape == (0, 4)
+    assert [len(view.columns[name].values) for name in clicks.feature_names] == [0, 0, 0, 0]
 
 
 def test_empty_table_writes_nothing(client: redis.Redis, clicks: ViewLayout) -> None:

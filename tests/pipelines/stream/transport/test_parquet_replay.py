@@ -15,7 +15,9 @@ from pipelines.semantics.aggregators.table import parse_function
 from pipelines.semantics.feature import Feature
 from pipelines.semantics.windows import Window
 from pipelines.stream.dataflow import build_dataflow
-from pipelines.stream.transport.parquet_replay import ParquetReplay, ReplayError
+from pipelines.stream.transport.base import TransportError
+from pipelines.stream.transport.open import open_publisher
+from pipelines.stream.transport.parquet_replay import ParquetReplay
 
 MINUTE = 60_000_000
 COLUMNS = (("id", "bigint"), ("at", "timestamp"), ("user", "string"), ("amount", "double"))
@@ -55,10 +57,10 @@ def test_a_file_is_replayed_by_time_to_its_end(partitions: int, tmp_path: Path) 
 
 
 def test_a_topic_without_a_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ReplayError, match="put the events of topic payments there"):
+    with pytest.raises(TransportError, match="put the events of topic payments there"):
         ParquetReplay(tmp_path, {"payments": TABLE}).read("payments", 0, "0", 10)
 
 
 def test_a_replay_is_read_only(tmp_path: Path) -> None:
-    with pytest.raises(ReplayError, match="cannot be published to; use redis://host:port"):
-        ParquetReplay(tmp_path, {"payments": TABLE}).publish(TABLE, pa.table({}))
+    with pytest.raises(TransportError, match=r"'parquet:.*' is not known; use one of redis://host:port"):
+        open_publisher(f"parquet:{tmp_path}")

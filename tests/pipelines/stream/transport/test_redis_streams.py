@@ -10,7 +10,9 @@ import redis
 
 from pipelines.plan import EventTable
 from pipelines.semantics.reference import Event
-from pipelines.stream.transport.redis_streams import BrokerUnavailable, RedisBroker, in_time_order, open_broker
+from pipelines.stream.transport.base import TransportError, TransportUnavailable, in_time_order
+from pipelines.stream.transport.open import open_publisher, open_transport, transport_address
+from pipelines.stream.transport.redis_streams import RedisStreams
 from workspace.redis_server import start_redis
 
 BLANK = {"money": 1.5, "whole": None, "word": None, "flag": None}
@@ -23,9 +25,9 @@ def url() -> Iterator[str]:
 
 
 @pytest.fixture
-def broker(url: str) -> RedisBroker:
+def broker(url: str) -> RedisStreams:
     redis.Redis.from_url(url).flushall()
-    return open_broker(url, partitions=3)
+    return open_publisher(url, partitions=3)
 
 
 @pytest.fixture
@@ -34,10 +36,10 @@ def table(lab: Any) -> EventTable:
 
 
 def test_what_is_published_is_read_in_order_and_each_user_from_one_partition(
-    lab: Any, broker: RedisBroker, table: EventTable
+    lab: Any, broker: RedisStreams, table: EventTable
 ) -> None:
     events = lab.table([(f"user {n % 5}", Event(n, n, BLANK)) for n in range(50)])
-    assert broker.publish(table, events) == broker.backlog("events") == 50
+    assert broker.publish(table, events) == 50
     read = [broker.read("events", partition, "0", 100) for partition in range(3)]
     users = [{payload.split(b'"user":')[1][:8] for payload in one.payloads} for one in read]
     assert sum(len(one.payloads) for one in read) == 50
@@ -47,8 +49,8 @@ def test_what_is_published_is_read_in_order_and_each_user_from_one_partition(
         assert numbers == sorted(numbers)
 
 
-def test_reading_goes_on_after_the_offset(lab: Any, broker: RedisBroker, table: EventTable) -> None:
-    broker = RedisBroker(broker.url, partitions=1)
+def test_reading_goes_on_after_the_offset(lab: Any, broker: RedisStreams, table: EventTable) -> None:
+    broker = RedisStreams(broker.url, wanted=1)
     broker.publish(table, lab.table([("a", Event(n, n, BLANK)) for n in range(5)]))
     first = broker.read("events", 0, "0", 3)
     second = broker.read("events", 0, first.offset, 3)
@@ -56,14 +58,14 @@ def test_reading_goes_on_after_the_offset(lab: Any, broker: RedisBroker, table: 
     assert (first.count, second.count, third.count, third.offset) == (3, 2, 0, second.offset)
 
 
-def test_a_tick_reaches_every_partition(broker: RedisBroker) -> None:
+def test_a_tick_reaches_every_partition(broker: RedisStreams) -> None:
     broker.tick("events", 7)
     broker.tick("events", 9)
     read = [broker.read("events", partition, "0", 10) for partition in range(3)]
     assert [(one.tick, one.count, one.payloads) for one in read] == [(9, 2, [])] * 3
 
 
-def test_no_events_are_published_as_nothing(lab: Any, broker: RedisBroker, table: EventTable) -> None:
+def test_no_events_are_published_as_nothing(lab: Any, broker: RedisStreams, table: EventTable) -> None:
     assert broker.publish(table, lab.table([])) == 0
 
 
@@ -74,15 +76,56 @@ def test_events_are_sent_by_time(lab: Any) -> None:
 
 def test_a_broker_that_is_away_is_named_with_what_to_do(lab: Any, table: EventTable) -> None:
     with start_redis() as server:
-        away = open_broker(server.url)
+        away = open_publisher(server.url)
     message = rf"the broker at {server.url} does not answer .*; start it, or set MILLRACE_BROKER"
     for call in (lambda: away.tick("events", 1), lambda: away.read("events", 0, "0", 1)):
-        with pytest.raises(BrokerUnavailable, match=message):
+        with pytest.raises(TransportUnavailable, match=message):
             call()
-    with pytest.raises(BrokerUnavailable, match=message):
+    with pytest.raises(TransportUnavailable, match=message):
         away.publish(table, lab.table([("a", Event(1, 1, BLANK))]))
 
 
 def test_an_address_of_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(ValueError, match="broker 'amqp://x' is not known; use redis://host:port"):
-        open_broker("amqp://x")
+    with pytest.raises(TransportError, match="broker 'amqp://x' is not known; use one of redis://host:port"):
+        open_transport("amqp://x")
+
+
+def test_each_topic_knows_its_own_partitions(url: str, broker: RedisStreams) -> None:
+    assert RedisStreams(url, wanted=8).partitions("clicks") == 8
+    assert broker.partitions("events") == 3
+    anybody = open_publisher(url)
+    assert (anybody.partitions("clicks"), anybody.partitions("events"), anybody.partitions("new")) == (8, 3, 4)
+
+
+def test_another_number_of_partitions_than_a_topic_has_is_refused(url: str, broker: RedisStreams) -> None:
+    broker.tick("events", 1)
+    with pytest.raises(TransportError, match=r"topic events .* has 3 partitions, PARTITIONS=5 asks for others; leave"):
+        RedisStreams(url, wanted=5).tick("events", 2)
+
+
+def test_lag_is_the_time_between_what_was_taken_and_what_is_there(broker: RedisStreams) -> None:
+    broker.tick("events", 1)
+    first = broker.read("events", 0, "0", 10)
+    broker.read("events", 0, first.offset, 10)
+    assert broker.lag("events") == {0: 0.0}
+    redis.Redis.from_url(broker.url).xadd(b"events:events:0", {"tick": 2}, id=_later(first.offset, 2_500))
+    assert broker.lag("events") == {0: 2.5}
+
+
+def _later(offset: str, milliseconds: int) -> str:
+    return f"{int(offset.partition('-')[0]) + milliseconds}-0"
+
+
+def test_the_address_is_what_the_sources_declare_unless_a_setting_overrides_it(
+    lab: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features = [lab.feature("count", None, 60_000_000, 1_000_000)]
+    plans = [lab.plan(features, address="redis://declared:1")]
+    monkeypatch.delenv("MILLRACE_BROKER", raising=False)
+    assert transport_address(plans) == "redis://declared:1"
+    with pytest.raises(
+        TransportError, match="redis://declared:1 and redis://other:1 kafka_bootstrap_servers; give all"
+    ):
+        transport_address([*plans, lab.plan(features, address="redis://other:1")])
+    monkeypatch.setenv("MILLRACE_BROKER", "redis://set:1")
+    assert transport_address(plans) == "redis://set:1"
