@@ -51,3 +51,11 @@ user_ad_affinity = FeatureView(
     ],
     ttl=timedelta(0),
 )
+
+site_load = FeatureView(
+    name="site_load",
+    entities=[],
+    source=log_of("site_load"),
+    schema=[Field(name="visitors", dtype=Int64)],
+    ttl=timedelta(0),
+)

@@ -9,12 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import redis
 
+from contract.service import read_service
 from serving.config import ServingConfig
+from serving.request.service import request_schema
+from serving.scoring.features import FeatureVectors
+from serving.scoring.lookup import Lookup
 from serving.scoring.scorer import Scorer, build_scorer
-from workspace.redis_server import start_redis
+from workspace.redis_server import RedisServer, start_redis
 from workspace.workspace import Workspace, open_store
 
+NOW_US = 1_772_366_400_000_000  # 2026-03-01 12:00 UTC
 NAMES = ("user_id", "ad_id", "bid", "slot")
 WHOLE = ("ann", 7, 0.5, 1)
 REQUESTS = (
@@ -55,6 +61,27 @@ def test_features_equal_get_online_features(
         ours = [None if _is_nan(value) else value for value in column.as_python()]
         theirs = [None if _is_nan(value) else value for value in expected[name]]
         assert ours == theirs, name
+
+
+def test_renamed_and_rekeyed_views_and_views_without_entities_are_what_feast_says(
+    workspace: Workspace, redis_server: RedisServer
+) -> None:
+    store = open_store(workspace)
+    service = read_service(store, "everything")
+    names = [name for name, _ in service.features]
+    vectors = FeatureVectors(service, request_schema(service), Lookup(store, service.stored), names)
+    asked = {"ad_id": [7, 8, 99], "previous_ad": [8, 7, 7], "user_id": ["ann", "ann", "bob"]}
+    bodies = [dict(zip(asked, values, strict=True)) for values in zip(*asked.values(), strict=True)]
+    rows = request_schema(service).parse({"instances": bodies}, NOW_US, most=10)[0]
+    with redis.Redis(port=redis_server.port) as client:
+        calls = client.info("commandstats")["cmdstat_hmget"]["calls"]
+        batch = vectors.build(rows)
+        assert client.info("commandstats")["cmdstat_hmget"]["calls"] - calls == 3 + 2 + 3 + 1  # each entity once
+    features = store.get_feature_service("everything")
+    expected = store.get_online_features(features=features, entity_rows=asked, full_feature_names=True).to_dict()
+    assert {name: batch.columns[name].as_python() for name in names} == {name: expected[name] for name in names}
+    assert expected["shown_before__rate"] == [pytest.approx(0.1), 0.25, 0.25]
+    assert expected["site_load__visitors"] == [31, 31, 31]
 
 
 def _is_nan(value: object) -> bool:

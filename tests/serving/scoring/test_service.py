@@ -57,6 +57,7 @@ def test_shipped_services_ask_for_keys_and_amount_only(tmp_path: Path, service: 
     store.apply(
         [
             *declared.entities,
+            *declared.data_sources,
             *declared.feature_views,
             *declared.stream_feature_views,
             *declared.on_demand_feature_views,
