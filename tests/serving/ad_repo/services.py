@@ -11,7 +11,7 @@ click_v1 = FeatureService(
 everything = FeatureService(
     name="everything",
     features=[
-        ad_quality,
+        ad_quality.with_name("shown_now"),
         ad_quality.with_name("shown_before").with_join_key_map({"ad_id": "previous_ad"}),
         user_ad_affinity.with_name("affinity_before").with_join_key_map({"ad_id": "previous_ad"}),
         site_load,
