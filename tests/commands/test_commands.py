@@ -68,7 +68,7 @@ def test_a_table_without_rows_still_has_its_head() -> None:
 
 
 def test_a_view_that_was_not_applied_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    from commands.online import NotAppliedError, view_layouts
+    from stores.cells.layout import LayoutError, layouts_of
 
     class Empty:
         def list_feature_views(self) -> list[Any]:
@@ -76,5 +76,5 @@ def test_a_view_that_was_not_applied_is_named(monkeypatch: pytest.MonkeyPatch) -
 
         list_stream_feature_views = list_feature_views
 
-    with pytest.raises(NotAppliedError, match="clicks, views: not in the registry; run `make apply`"):
-        view_layouts(Empty(), ["clicks", "views"])  # type: ignore[arg-type]
+    with pytest.raises(LayoutError, match="clicks, views: not in the registry; run `make apply`"):
+        layouts_of(Empty(), ["clicks", "views"])  # type: ignore[arg-type]

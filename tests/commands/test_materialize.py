@@ -3,30 +3,41 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import redis
-import yaml
 
-from simulator.generator import generate
-from simulator.lake import write_lake
-from simulator.world import World
-from workspace.redis_server import start_redis
+from commands.apply import apply
+from commands.backfill import backfill
+from commands.loop.events import conform, load_module
+from commands.loop.history import land_days
+from commands.loop.home import open_home
+from commands.loop.tables import event_sources
+from commands.materialize import materialize
+from commands.plan import read_plans
+from pipelines.batch.lake import DAY, micros
+from pipelines.batch.session import open_spark
+from stores.online import OnlineStoreUnavailable
+from validation.report import ValidationFailed
+from workspace.workspace import open_store
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.slow
+FIRST, DAYS = date(2026, 3, 1), 10
+VIEW = "customer_velocity"
 
 
-def run_command(name: str, data: Path, **settings: str) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, "MILLRACE_DATA": str(data), **settings}
-    return subprocess.run(
-        [sys.executable, "-m", "commands", name], capture_output=True, text=True, cwd=ROOT, env=env, check=False
-    )
+@pytest.fixture
+def environment() -> Iterator[None]:
+    """Give back the environment that a run's home changes."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 def spoil(log: Path, column: str, value: object) -> None:
@@ -38,32 +49,30 @@ def spoil(log: Path, column: str, value: object) -> None:
         pq.write_table(table.set_column(at, column, pa.array(values, table.schema.field(column).type)), file)
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("environment")
 def test_a_failed_gate_names_the_rows_and_leaves_redis_as_it_was(tmp_path: Path) -> None:
-    write_lake(generate(World(customers=20, terminals=30, days=10)), tmp_path / "lake")
-    with start_redis() as server:
-        settings = yaml.safe_load((ROOT / "feature_repo" / "feature_store.yaml").read_text())
-        settings["registry"] = str(tmp_path / "registry.db")
-        settings["online_store"]["connection_string"] = server.connection_string
-        (tmp_path / "feature_store.yaml").write_text(yaml.safe_dump(settings))
-        client = redis.Redis(port=server.port)
-        for command in ("apply", "backfill"):
-            done = run_command(command, tmp_path, VIEWS="customer_velocity")
-            assert done.returncode == 0, done.stderr
-        views = {"VIEWS": "customer_velocity"}
-        assert run_command("materialize", tmp_path, **views).returncode == 0
-        held = {key: client.hgetall(key) for key in client.scan_iter()}
-        assert len(held) == 20
+    with open_home(ROOT / "feature_repo", tmp_path / "data") as (workspace, server):
+        apply(workspace)
+        plans = [plan for plan in read_plans(workspace) if plan.view == VIEW]
+        source = event_sources(plans, [])[0]
+        generate = load_module(workspace.repo).generate  # type: ignore[union-attr]
+        for day in range(DAYS):
+            land_days(conform(source, generate(FIRST, day)[source.name], "simulated"), source)
+        spark, store, until = open_spark("gate", tmp_path / "spark.log"), open_store(workspace), micros("2026-03-11")
+        assert [done.view for done in backfill(spark, workspace, plans, until - DAYS * DAY, until)] == [VIEW]
 
-        spoil(tmp_path / "log" / "customer_velocity", "amount_count_24h", -1)
-        done = run_command("materialize", tmp_path, **views)
-        assert done.returncode == 1
-        assert "customer_velocity" in done.stderr
-        assert "amount_count_24h" in done.stderr
-        assert "customer_id" in done.stderr
+        client = redis.Redis(port=server.port)
+        (stored,) = materialize(spark, workspace, store, plans, until)
+        held = {key: client.hgetall(key) for key in client.scan_iter()}
+        assert len(held) == stored.rows > 200
+
+        spoil(workspace.data / "log" / VIEW, "amount_count_24h", -1)
+        with pytest.raises(ValidationFailed, match=r"customer_velocity: 1 of .*(?s:.)*amount_count_24h.*customer_id="):
+            materialize(spark, workspace, store, plans, until)
         assert {key: client.hgetall(key) for key in client.scan_iter()} == held
 
         server.stop()
-        done = run_command("materialize", tmp_path, **views)
-        assert done.returncode == 1
-        assert "does not answer" in done.stderr
-        assert "make redis" in done.stderr
+        with pytest.raises(OnlineStoreUnavailable, match=r"does not answer .*make redis"):
+            materialize(spark, workspace, store, plans, until)
+        spark.stop()

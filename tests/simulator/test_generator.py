@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,9 +11,6 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from simulator.__main__ import main
-from simulator.events_file import read_events
 from simulator.fraud import compromised_terminals, leaked_customers
 from simulator.generator import SCHEMA, World, generate, generate_day, next_days
 from simulator.world import settle
@@ -134,16 +130,3 @@ def test_leaked_card_is_abused_for_a_third_at_five_times_the_amount(frame: pd.Da
     usual = settle(World()).mean_amount[frame.customer_id]
     assert 4 < (frame.amount / usual)[stolen].mean() < 6
     assert 0.9 < (frame.amount / usual)[frame.is_fraud == 0].mean() < 1.15
-
-
-def test_command_writes_a_file_that_the_reader_takes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = tmp_path / "new" / "events.parquet"
-    assert main(["--out", str(out), "--customers", "20", "--terminals", "30", "--days", "3", "--seed", "5"]) == 0
-    assert read_events(out).equals(generate(TINY))
-    assert f"{generate(TINY).num_rows:,} transactions" in capsys.readouterr().out
-
-
-def test_command_refuses_an_empty_world(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["--out", str(tmp_path / "x.parquet"), "--customers", "0"])
-    assert "World.customers: 0 is out of bounds" in capsys.readouterr().err

@@ -23,7 +23,7 @@ VIEWS = {"ad_quality", "ad_traffic", "user_activity", "user_and_ad"}
 def loop(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the loop said at its end."""
     data = tmp_path_factory.mktemp("ads")
-    script = Path(__file__).with_name("run_loop.py")
+    script = Path(__file__).with_name("run_stream.py")
     env = os.environ | {"PYTHONWARNINGS": "ignore", "SPARK_MASTER": "local[2]", "SPARK_DRIVER_MEMORY": "1g"}
     done = subprocess.run(
         [sys.executable, str(script), str(data)], env=env, capture_output=True, text=True, check=False
