@@ -15,7 +15,7 @@ from training.known_keys import without_known_positives
 from training.label_events import read_label_events
 from training.measured import Measured
 from training.metrics import Scores, measure
-from training.model import choose_threshold, predict
+from training.model import ModelParams, choose_threshold, predict
 from training.options import TrainingOptions
 from training.ranking import measure_ranking
 from training.regression import measure_regression
@@ -50,6 +50,7 @@ def evaluate(
     task: TrainingTask,
     split: TemporalSplit,
     options: TrainingOptions,
+    params: ModelParams,
     booster: xgb.Booster,
     training: TrainingSet,
     asked: TrainingSet,
@@ -62,7 +63,7 @@ def evaluate(
         tested = without_shared_lists(asked, training)
         scores = predict(booster, tested.matrix)
         return Evaluation(tested, asked, scores, measure_ranking(tested.labels, scores, tested.groups), _no_days())
-    threshold, threshold_from = _threshold(training, options)
+    threshold, threshold_from = _threshold(training, options, params)
     tested = _without_known(task, asked, split)
     scores = predict(booster, tested.matrix)
     daily = _daily(task, tested, scores, options.k)
@@ -75,10 +76,10 @@ def without_shared_lists(test: TrainingSet, training: TrainingSet) -> TrainingSe
     return test.where(~test.frame[test.group].isin(training.frame[test.group].unique()))
 
 
-def _threshold(training: TrainingSet, options: TrainingOptions) -> tuple[float, str]:
+def _threshold(training: TrainingSet, options: TrainingOptions, params: ModelParams) -> tuple[float, str]:
     if options.threshold is not None:
         return options.threshold, "given"
-    chosen = choose_threshold(training, options.params, options.seed)
+    chosen = choose_threshold(training, params, options.seed)
     if chosen is None:
         return FALLBACK_THRESHOLD, "too few positives in the training span to choose one"
     return chosen, "the best F1 on the last quarter of the training rows, held out"

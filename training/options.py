@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from training.errors import TrainingError
 from training.model import ModelParams
@@ -17,7 +17,7 @@ class TrainingOptions:
         split: Training and test days; the last ones there are labels for when None.
         train_days: Days to train on, when no split is given.
         test_days: Days to test on, when no split is given.
-        params: What to fit with.
+        params: What to fit with; what suits the kind of model when None.
         seed: For XGBoost; matters only with subsampling.
         threshold: The alert threshold of a binary model, in [0, 1]; chosen on training rows when None.
         k: For the precisions at k.
@@ -30,7 +30,7 @@ class TrainingOptions:
     split: TemporalSplit | None = None
     train_days: int = 7
     test_days: int = 7
-    params: ModelParams = field(default_factory=ModelParams)
+    params: ModelParams | None = None
     seed: int = 7
     threshold: float | None = None
     k: int = 100

@@ -16,7 +16,7 @@ from contract.model_file import save_model, set_current
 from training.dataset import TrainingSet, build_training_set
 from training.evaluate import Evaluation, evaluate
 from training.label_events import label_span
-from training.model import train_model
+from training.model import ModelParams, default_params, train_model
 from training.options import TrainingOptions
 from training.report import write_report
 from training.result import Count, FeatureUse, TrainResult
@@ -56,6 +56,7 @@ def train(
         TrainingError: Something declared or asked for cannot be trained on. Nothing was written.
     """
     started, options = time.perf_counter(), options or TrainingOptions()
+    params = options.params or default_params(task.predicts)
     split = choose_split(task, options)
 
     say(f"1/5 {task.service}: training set of {split.train_from:%F} to {split.train_to:%F} (exclusive)")
@@ -64,15 +65,17 @@ def train(
     if gate is not None:
         gate(training.frame)
 
-    say(f"2/5 fit {options.params.rounds} trees")
-    booster = train_model(training, options.params, options.seed)
+    say(f"2/5 fit {params.rounds} trees")
+    booster = train_model(training, params, options.seed)
 
     say(f"3/5 test set of {split.test_from:%F} to {split.test_to:%F} (exclusive)")
     asked = build_training_set(store, task, split.test_from, split.test_to, options.limit)
-    evaluation = evaluate(task, split, options, booster, training, asked)
+    evaluation = evaluate(task, split, options, params, booster, training, asked)
 
     say("4/5 model and report")
-    result = _publish(workspace, task, split, options, booster, training, evaluation, now or datetime.now(UTC), started)
+    result = _publish(
+        workspace, task, split, options.seed, params, booster, training, evaluation, now or datetime.now(UTC), started
+    )
 
     say(f"5/5 {result.version} is current")
     set_current(workspace.models, task.service, result.version)
@@ -97,7 +100,8 @@ def _publish(
     workspace: Workspace,
     task: TrainingTask,
     split: TemporalSplit,
-    options: TrainingOptions,
+    seed: int,
+    params: ModelParams,
     booster: xgb.Booster,
     training: TrainingSet,
     evaluation: Evaluation,
@@ -127,8 +131,8 @@ def _publish(
         trained_at=model.trained_at,
         known_after=task.known_after,
         split=split,
-        params=options.params,
-        seed=options.seed,
+        params=params,
+        seed=seed,
         threshold_from=evaluation.threshold_from,
         train=Count(len(training), training.positives),
         test=Count(len(tested), tested.positives),
