@@ -26,7 +26,10 @@ from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConf
 from feast.types import Float64, Int64, String
 from feast.utils import _convert_arrow_to_proto
 
-from stores.online_rows import OnlineReader, OnlineWriter, connect, layout_of
+from stores.cells.layout import layout_of
+from stores.redis.connection import connect
+from stores.redis.reader import OnlineReader
+from stores.redis.writer import OnlineWriter
 from workspace.redis_server import start_redis
 
 REQUESTS = 64

@@ -9,7 +9,6 @@ three run the same model. Rounds are interleaved; medians and their ratios are p
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import signal
@@ -26,6 +25,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from workspace.ports import free_port
 from workspace.redis_server import start_redis
 from workspace.workspace import Workspace, open_store, read_declarations
 
@@ -45,15 +45,15 @@ entity_key_serialization_version: 3
 """
 
 
-def prepare(folder: Path, redis: str, service: str) -> tuple[Workspace, int]:
-    """Apply the shipped declarations, fill Redis and train a model; return the workspace and the number of columns."""
-    from serving.scoring.service import define_service
+def prepare(folder: Path, redis: str, service: str) -> tuple[Workspace, Path, int]:
+    """Apply the shipped declarations, fill Redis, train a model; return where things are and how many columns there are."""
+    from contract.service import read_service
 
     (folder / "feature_store.yaml").write_text(YAML.format(data=folder, redis=redis))
     repo = folder / "feature_repo"
     shutil.copytree(ROOT / "feature_repo", repo)
     (repo / "serving.yaml").write_text(
-        f"service: {service}\npolicy: [{{below: 0.5, decide: approve}}, {{decide: decline}}]\n"
+        f"service: {service}\npolicy: {{thresholds: [{{below: 0.5, decide: approve}}, {{decide: decline}}]}}\n"
     )
     workspace = Workspace(repo, folder, folder / "feature_store.yaml")
     os.environ["MILLRACE_DATA"] = str(folder)
@@ -61,18 +61,19 @@ def prepare(folder: Path, redis: str, service: str) -> tuple[Workspace, int]:
     store = open_store(workspace)
     views = [*declared.feature_views, *declared.stream_feature_views, *declared.on_demand_feature_views]
     store.apply([*declared.entities, *views, *declared.feature_services])
-    definition = define_service(store, service)
+    definition = read_service(store, service)
     fill(store, definition)
     columns = [name for name, kind in definition.features if kind in ("int64", "float64", "float32")]
-    train(workspace, service, columns)
-    return workspace, len(columns)
+    return workspace, train(workspace, service, columns), len(columns)
 
 
 def fill(store: object, definition: object) -> None:
     """Write one row of every looked-up view for every customer or terminal."""
     import pyarrow as pa
 
-    from stores.online_rows import OnlineWriter, connect, layout_of
+    from stores.cells.layout import layout_of
+    from stores.redis.connection import connect
+    from stores.redis.writer import OnlineWriter
 
     client = connect(store.config.online_store.connection_string)  # type: ignore[attr-defined]
     generator = np.random.default_rng(1)
@@ -92,21 +93,28 @@ def fill(store: object, definition: object) -> None:
         OnlineWriter(client, layout).write(pa.table(table), "event_timestamp")
 
 
-def train(workspace: Workspace, service: str, columns: list[str]) -> None:
+def train(workspace: Workspace, service: str, columns: list[str]) -> Path:
     """Write a model of a usual size (100 trees of depth 6) as the training does."""
     import xgboost
+
+    from contract.model_file import save_model, set_current
 
     generator = np.random.default_rng(2)
     X: npt.NDArray[np.float32] = generator.normal(size=(5000, len(columns))).astype(np.float32)
     y = (X[:, 0] + generator.normal(size=len(X)) > 0).astype(float)
     booster = xgboost.train({"objective": "binary:logistic", "max_depth": 6}, xgboost.DMatrix(X, label=y), 100)
-    attributes = {"service": service, "columns": json.dumps(columns), "version": "bench", "label": "is_fraud"}
-    attributes |= {"metrics": "{}", "trained_at": datetime.now(UTC).isoformat()}
-    booster.set_attr(**{f"millrace.{name}": value for name, value in attributes.items()})
-    folder = workspace.models / service / "bench"
-    folder.mkdir(parents=True)
-    booster.save_model(folder / "model.ubj")
-    (workspace.models / service / "CURRENT").write_text("bench")
+    saved = save_model(
+        booster,
+        workspace.models,
+        service=service,
+        columns=tuple(columns),
+        label="transactions:is_fraud",
+        metrics={"rows": len(X)},
+        split={"train_from": "2026-01-01"},
+        trained_at=datetime.now(UTC),
+    )
+    set_current(workspace.models, service, saved.version)
+    return saved.path
 
 
 @contextmanager
@@ -139,14 +147,11 @@ def process(*command: str, environment: dict[str, str] | None = None, until: str
 
 def measure(service: str, rounds: int, seconds: float, connections: int) -> dict[str, list[Load]]:
     """Start everything, load each server in turn, `rounds` times."""
-    from serving.ray.environment import free_port
-
     results: dict[str, list[Load]] = {}
     with ExitStack() as stack:
         redis = stack.enter_context(start_redis())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mr-bench-")))
-        workspace, width = prepare(folder, redis.connection_string, service)
-        model = str(workspace.models / service / "bench" / "model.ubj")
+        workspace, model, width = prepare(folder, redis.connection_string, service)
         generator = np.random.default_rng(3)
         keys = zip(generator.integers(0, CUSTOMERS, REQUESTS), generator.integers(0, TERMINALS, REQUESTS), strict=True)
         requests = [{"customer_id": int(c), "terminal_id": int(t), "amount": 42.5} for c, t in keys]
@@ -157,7 +162,7 @@ def measure(service: str, rounds: int, seconds: float, connections: int) -> dict
         for kind in ("ray", "fastapi"):
             port = free_port("127.0.0.1", 0)
             peers = str(HERE / "scoring_peers.py")
-            stack.enter_context(process(peers, kind, str(port), model, until="ready"))
+            stack.enter_context(process(peers, kind, str(port), str(model), until="ready"))
             targets[kind] = (f"http://127.0.0.1:{port}/", list(vectors))
         time.sleep(2)  # uvicorn says ready just before it listens
         for _ in range(rounds):

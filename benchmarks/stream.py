@@ -35,7 +35,8 @@ from pipelines.stream.dataflow import build_dataflow
 from pipelines.stream.transport.codec import encode_events
 from pipelines.stream.transport.redis_streams import Entries
 from stores.cells.layout import ViewLayout
-from stores.redis.stream_rows import StreamWriter
+from stores.redis.store import RedisStore
+from stores.stream_writer import StreamWriter
 from workspace.redis_server import start_redis
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -94,7 +95,7 @@ def our_run(client: redis.Redis, events: list[bytes], slide: int) -> None:
         flow = build_dataflow(
             [plan],
             EndingBroker(events),
-            lambda: StreamWriter(client, "bench", {"bench": layout}),
+            lambda: StreamWriter(RedisStore(client, None), "bench", {"bench": layout}),
             dead_letters=Path(folder),
             land=False,
         )
@@ -104,7 +105,9 @@ def our_run(client: redis.Redis, events: list[bytes], slide: int) -> None:
 class EndingBroker:
     """A broker of one partition that holds some payloads and then ends the dataflow."""
 
-    partitions = 1
+    def partitions(self, topic: str) -> int:
+        """Return 1."""
+        return 1
 
     def __init__(self, payloads: list[bytes]) -> None:
         """Hold the payloads."""

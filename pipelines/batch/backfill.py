@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from pipelines.plan import ViewPlan
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+VIEWS_AT_ONCE = 2  # the driver's part of a small job is longer than that of the tasks
 EVENTS_A_TASK = 400_000  # a task's rows stay in memory until they are written: some 500 MB
 
 
@@ -49,13 +51,23 @@ def run_backfill(spark: SparkSession, plans: Sequence[ViewPlan], start: int, sto
         LakeError: The lake has no such events.
         EventError: Events without key, time or id.
     """
-    for plan in plans:
-        began = time.monotonic()
-        events = _needed(spark, plan, start - plan.reach, stop)
-        count = events.count()
-        last = stop + 1 if plan.kind == "batch" and (stop % DAY or not has_day(plan.log, day_of(stop))) else stop
-        rows = _fill(events, plan, start, last, tasks=-(-count // EVENTS_A_TASK))
-        yield Filled(plan.view, count, rows, time.monotonic() - began)
+    with ThreadPoolExecutor(VIEWS_AT_ONCE) as pool:
+        waiting = [pool.submit(_fill_view, spark, plan, start, stop) for plan in plans]
+        try:
+            for one in waiting:
+                yield one.result()
+        finally:
+            for one in waiting:
+                one.cancel()
+
+
+def _fill_view(spark: SparkSession, plan: ViewPlan, start: int, stop: int) -> Filled:
+    began = time.monotonic()
+    events = _needed(spark, plan, start - plan.reach, stop)
+    count = events.count()
+    last = stop + 1 if plan.kind == "batch" and (stop % DAY or not has_day(plan.log, day_of(stop))) else stop
+    rows = _fill(events, plan, start, last, tasks=-(-count // EVENTS_A_TASK))
+    return Filled(plan.view, count, rows, time.monotonic() - began)
 
 
 def hand_over(spark: SparkSession, plans: Sequence[ViewPlan], cut: int, state: Path) -> None:

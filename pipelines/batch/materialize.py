@@ -48,11 +48,10 @@ def stage_newest(spark: SparkSession, plan: ViewPlan, until: int, staging: Path)
     if plan.ttl:
         oldest = until - plan.ttl
         rows = rows.where((F.col("date") >= day_of(oldest)) & (at >= F.timestamp_micros(F.lit(oldest))))
-    newest = rows.groupBy(*plan.keys).agg(F.max("event_timestamp").alias("event_timestamp"))
+    kept = [name for name in log.columns if name not in (*plan.keys, "date")]
+    newest = rows.groupBy(*plan.keys).agg(F.max_by(F.struct(*kept), "event_timestamp").alias("newest"))
     folder = staging / plan.view
-    rows.join(newest, [*plan.keys, "event_timestamp"], "left_semi").drop("date").write.mode("overwrite").parquet(
-        str(folder)
-    )
+    newest.select(*plan.keys, "newest.*").write.mode("overwrite").parquet(str(folder))
     return folder
 
 
