@@ -2,10 +2,11 @@
 
 from datetime import timedelta
 
-from entities import customer
 from feast import Field, StreamFeatureView
 from feast.aggregation import Aggregation
 from feast.types import Array, Float64, Int64
+
+from entities import customer
 from sources import transactions_into
 
 MINUTES_10, HOUR, DAY, MONTH = timedelta(minutes=10), timedelta(hours=1), timedelta(days=1), timedelta(days=30)

@@ -11,6 +11,7 @@ from datetime import date
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
 from simulator.generator import generate_day
 from simulator.world import World
 

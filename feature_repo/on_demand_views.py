@@ -2,10 +2,11 @@
 
 import numpy as np
 import pandas as pd
-from customer_views import customer_sequence, customer_velocity
 from feast import Field, RequestSource
 from feast.on_demand_feature_view import on_demand_feature_view
 from feast.types import Float64, Int64, UnixTimestamp
+
+from customer_views import customer_sequence, customer_velocity
 from profile_views import customer_profile
 
 transaction = RequestSource(

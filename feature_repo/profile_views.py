@@ -3,10 +3,11 @@
 from datetime import timedelta
 
 import pandas as pd
-from entities import customer
 from feast import BatchFeatureView, FeatureView, Field
 from feast.aggregation import Aggregation
 from feast.types import Float64, Int64
+
+from entities import customer
 from sources import feature_log, transactions_lake
 
 DAY = timedelta(days=1)

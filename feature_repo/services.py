@@ -1,7 +1,8 @@
 """What a model sees: a small first version, and a fuller challenger."""
 
-from customer_views import customer_sequence, customer_session, customer_velocity
 from feast import FeatureService
+
+from customer_views import customer_sequence, customer_session, customer_velocity
 from on_demand_views import against_last_purchases, amount_against_habit, transaction_context
 from profile_views import customer_profile
 from terminal_views import terminal_risk, terminal_velocity

@@ -2,10 +2,11 @@
 
 from datetime import timedelta
 
-from entities import terminal
 from feast import Field, StreamFeatureView
 from feast.aggregation import Aggregation
 from feast.types import Float64, Int64
+
+from entities import terminal
 from sources import fraud_labels_into, transactions_into
 
 VELOCITY = {"1h": timedelta(hours=1), "24h": timedelta(days=1)}

@@ -2,10 +2,11 @@
 
 from datetime import timedelta
 
-from entities import category, user, video
 from feast import Field, StreamFeatureView
 from feast.aggregation import Aggregation
 from feast.types import Array, Float64, Int64, String
+
+from entities import category, user, video
 from sources import TIMES, topic_into
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import date
 
 import pyarrow as pa
+
 from feedworld.day import DAY, draw_day, tables
 from feedworld.world import World
 

@@ -2,6 +2,10 @@
 
 import numpy as np
 import pandas as pd
+from feast import Field, RequestSource
+from feast.on_demand_feature_view import on_demand_feature_view
+from feast.types import Float64, Int64, String, UnixTimestamp
+
 from activity_views import (
     pair_clicks,
     pair_impressions,
@@ -12,9 +16,6 @@ from activity_views import (
     video_impressions,
     video_watches,
 )
-from feast import Field, RequestSource
-from feast.on_demand_feature_view import on_demand_feature_view
-from feast.types import Float64, Int64, String, UnixTimestamp
 
 candidate = RequestSource(
     name="candidate",

@@ -2,10 +2,11 @@
 
 from datetime import timedelta
 
-from entities import user
 from feast import BatchFeatureView, FeatureView, Field
 from feast.aggregation import Aggregation
 from feast.types import Float64, Int64, String
+
+from entities import user
 from sources import feature_log, watches_lake
 
 DAY = timedelta(days=1)

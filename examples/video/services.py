@@ -1,5 +1,7 @@
 """Three models on one set of features: will it be clicked, how long will it be watched, in which order to show."""
 
+from feast import FeatureService
+
 from activity_views import (
     pair_clicks,
     pair_impressions,
@@ -11,7 +13,6 @@ from activity_views import (
     video_impressions,
     video_watches,
 )
-from feast import FeatureService
 from on_demand_views import candidate_context, click_rates, watch_lengths
 from profile_views import user_profile
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from simulator.fraud import compromised_terminals, leaked_customers
 from simulator.generator import SCHEMA, World, generate, generate_day, next_days
 from simulator.world import settle

@@ -2,9 +2,10 @@
 
 from datetime import timedelta
 
-from entities import ad, user
 from feast import FeatureView, Field, FileSource
 from feast.types import Array, Bool, Float32, Float64, Int64, String, UnixTimestamp
+
+from entities import ad, user
 
 
 def log_of(view: str) -> FileSource:

@@ -3,10 +3,11 @@
 from datetime import timedelta
 
 import pandas as pd
-from entities import ad, user
 from feast import BatchFeatureView, FeatureService, FeatureView, Field, StreamFeatureView
 from feast.aggregation import Aggregation
 from feast.types import Array, Bool, Float64, Int32, Int64, String
+
+from entities import ad, user
 from sources import clicks_into, clicks_lake, feature_log
 
 MINUTES_5, HOUR, DAY = timedelta(minutes=5), timedelta(hours=1), timedelta(days=1)
