@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from commands.gates import plain_gate
+from contract.service import NO_ENTITY
 from stores.cells.layout import layouts_of
 from stores.online import open_online
 from workspace.workspace import Workspace
@@ -16,8 +17,6 @@ from workspace.workspace import Workspace
 if TYPE_CHECKING:
     from feast import FeatureStore
     from feast.repo_contents import RepoContents
-
-NO_ENTITY = "__dummy_id"  # Feast's key of a view without entities; its value is the empty text
 
 
 def plain_views(declared: RepoContents) -> list[str]:
@@ -48,7 +47,7 @@ def load_plain_views(
     for name in views:
         rows, timestamp = _newest(store, name, end)
         keys = tuple(key for key, _ in layouts[name].join_keys)
-        if keys == (NO_ENTITY,):
+        if keys == (NO_ENTITY,) and NO_ENTITY not in rows.column_names:  # most offline stores add it
             rows = rows.append_column(NO_ENTITY, pa.array([""] * len(rows)))
         plain_gate(workspace, name, keys, layouts[name].feature_names, timestamp, rows)
         yield name, online.writer(layouts[name]).write(rows, timestamp).written

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from feast.on_demand_feature_view import OnDemandFeatureView
 
 EVENT_TIMESTAMP: Final = "event_timestamp"
+NO_ENTITY: Final = "__dummy_id"
+"""Feast's key of a view without entities; its value is the empty text."""
+
 KINDS: Final = ("binary", "regression", "ranking")
 
 
@@ -180,7 +183,7 @@ class _Views:
                 tuple(
                     (one.name, mapped.get(one.name, one.name), kind_of_field(one.dtype))
                     for one in view.entity_columns
-                    if not one.name.startswith("__dummy")  # Feast's key of a view without entities
+                    if one.name != NO_ENTITY
                 ),
                 tuple(wanted.items()),
             )

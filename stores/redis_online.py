@@ -22,6 +22,7 @@ from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 from redis.exceptions import ResponseError
 
+from contract.service import NO_ENTITY
 from stores.cells.feature_vectors import Row, append_names, append_vectors, row_statuses
 from stores.cells.layout import ViewLayout, layout_of
 from stores.cells.reading import Status
@@ -68,7 +69,7 @@ class MillraceRedisOnlineStore(RedisOnlineStore):
             OnlineStoreUnavailable: Redis does not answer.
         """
         options = config.online_store
-        keys = self._generate_redis_keys_for_entities(config, [entity_key for entity_key, _, _, _ in data])
+        keys = self._generate_redis_keys_for_entities(config, [_whole(entity_key) for entity_key, _, _, _ in data])
         for rows in encode_feast_rows(layout_of(table, config), keys, data):
             write_rows(self._get_client(options), rows, options.key_ttl_seconds or 0)
         if progress:
@@ -191,6 +192,13 @@ class MillraceRedisOnlineStore(RedisOnlineStore):
     def _connect(options: RedisOnlineStoreConfig, connection_string: str) -> Client:
         kind = RedisType(options.redis_type).value
         return connect(connection_string, kind, sentinel_master=options.sentinel_master)
+
+
+def _whole(entity_key: EntityKey) -> EntityKey:
+    """Return the key under which a row is read: Feast's own push and write lose that of a view without entities."""
+    if entity_key.join_keys:
+        return entity_key
+    return EntityKey(join_keys=[NO_ENTITY], entity_values=[Value(string_val="")])
 
 
 def _fields(layout: ViewLayout, names: Sequence[str]) -> list[bytes]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from contract.service import StoredView
+from contract.service import NO_ENTITY, StoredView
 from stores.cells.column import Column
 from stores.cells.layout import ViewLayout, layout_of
 from stores.cells.reading import Status
@@ -38,9 +38,6 @@ REASONS: Final[dict[int, str]] = {
 
 STORE_UNAVAILABLE: Final = "store_unavailable"
 """Why every stored value is missing when the store does not answer."""
-
-NO_ENTITY: Final = "__dummy_id"
-"""Feast's key of a view without entities; its value is the empty text."""
 
 
 class Lookup:

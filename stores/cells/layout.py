@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import mmh3
 
+from contract.service import NO_ENTITY
+
 if TYPE_CHECKING:
     from feast import FeatureStore, FeatureView
     from feast.repo_config import RepoConfig
@@ -80,16 +82,19 @@ def layout_of(feature_view: FeatureView, config: RepoConfig) -> ViewLayout:
             f"feature_store.yaml: entity_key_serialization_version is {config.entity_key_serialization_version}; "
             "Feast 0.67 writes version 3 only, set it to 3."
         )
-    if not feature_view.entity_columns:
+    keys = tuple((field.name, field.dtype.to_value_type().name) for field in feature_view.entity_columns)
+    if not keys and not feature_view.entities:
+        keys = ((NO_ENTITY, "STRING"),)  # listing views, Feast hides the key of those without entities
+    if not keys:
         raise LayoutError(
             f"{feature_view.name}: its entity columns are not known; put the join keys into schema=, "
             "or read the view from the registry after 'feast apply'."
         )
-    ttl, join_keys = feature_view.ttl, {field.name for field in feature_view.entity_columns}
+    ttl, join_keys = feature_view.ttl, {name for name, _ in keys}
     return ViewLayout(
         project=config.project,
         name=compute_versioned_name(feature_view, config.registry.enable_online_feature_view_versioning),
-        join_keys=tuple((field.name, field.dtype.to_value_type().name) for field in feature_view.entity_columns),
+        join_keys=keys,
         features=tuple(
             (field.name, field.dtype.to_value_type().name)
             for field in feature_view.features

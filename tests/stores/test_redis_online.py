@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -261,3 +262,15 @@ def test_redis_that_is_away_is_named_with_what_to_do(feast_store: Build, declare
     store.apply(declared)
     with pytest.raises(OnlineStoreUnavailable, match=rf"Redis at {address} does not answer .*'make redis'"):
         store.write_to_online_store("clicks", frame(noon))
+
+
+def test_a_view_without_entities_that_is_pushed_is_read(feast_store: Build, noon: datetime, tmp_path: Path) -> None:
+    from feast import FeatureView, Field, FileSource
+    from feast.types import Int64
+
+    source = FileSource(name="load_log", path=str(tmp_path / "load"), timestamp_field="event_timestamp")
+    store = feast_store()
+    store.apply([FeatureView(name="load", entities=[], schema=[Field(name="visitors", dtype=Int64)], source=source)])
+    store.write_to_online_store("load", pd.DataFrame({"visitors": [31], "event_timestamp": [noon]}))
+    answer = store.get_online_features(features=["load:visitors"], entity_rows=[{"user": "ann"}, {"user": "bob"}])
+    assert answer.to_dict()["visitors"] == [31, 31]
