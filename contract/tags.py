@@ -18,6 +18,8 @@ TAGS: Final[dict[Tagged, dict[str, str]]] = {
         "event_id": "the column that tells one event from another",
         "partition_by": "the column by which the topic is partitioned",
         "known_after": "how long after its time an event becomes known, such as 7d",
+        "max_skew": "how far an event's time may be ahead of the clock, such as 5min",
+        "schema_registry": "where the schemas of Avro events are, such as http://registry:8081",
     },
     "service": {
         "label": "<file source>:<column>: what is to be predicted",
@@ -57,13 +59,13 @@ def read_tags(where: str, tags: Mapping[str, str] | None, kind: Tagged) -> dict[
     return ours
 
 
-def read_duration(where: str, tags: Mapping[str, str], name: str) -> int:
-    """Return the microseconds that a tag of `read_tags` names; 0 where it is not set.
+def read_duration(where: str, tags: Mapping[str, str], name: str, default: int = 0) -> int:
+    """Return the microseconds that a tag of `read_tags` names; `default` where it is not set.
 
     Raises:
         TagError: It is no duration.
     """
     try:
-        return parse_duration(tags.get(name, "0s"))
+        return parse_duration(tags[name]) if name in tags else default
     except ValueError as error:
         raise TagError(f"{where}: tag {PREFIX}{name}: {error}") from None

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import pyarrow as pa
 
-from contract.durations import format_duration
+from contract.durations import MINUTE, format_duration
 from contract.tags import DeclarationError
 from contract.types import type_of_ddl
 from pipelines.semantics.feature import Feature
+
+
+MAX_SKEW: Final = 5 * MINUTE
 
 
 class PlanError(DeclarationError):
@@ -34,6 +37,10 @@ class EventTable:
         lateness: Microseconds that an event may be out of order and still be merged (rule 7).
         known_after: Microseconds after its time at which an event of this table becomes known.
         address: Where the topic's broker is, as the source declares it; empty for none.
+        max_skew: Microseconds that an event's time may be ahead of the clock (rule 7).
+        encoding: How events are written on the topic: `json`, `avro` or `protobuf`.
+        encoding_schema: The Avro schema as JSON, or the import path of the Protobuf message; empty for JSON.
+        registry: Where the schemas are that Avro events name; empty for nowhere.
     """
 
     name: str
@@ -46,6 +53,10 @@ class EventTable:
     lateness: int = 0
     known_after: int = 0
     address: str = ""
+    max_skew: int = MAX_SKEW
+    encoding: str = "json"
+    encoding_schema: str = ""
+    registry: str = ""
 
     def schema(self) -> pa.Schema:
         """Return the Arrow schema of the topic's events."""

@@ -11,7 +11,7 @@ import pyarrow as pa
 from contract.durations import format_duration
 from contract.tags import read_duration, read_tags
 from contract.types import UnknownTypeError, type_of_ddl, type_of_field
-from pipelines.plan import EventTable, PlanError, ViewPlan
+from pipelines.plan import MAX_SKEW, EventTable, PlanError, ViewPlan
 from pipelines.semantics.aggregators.table import FunctionError, parse_function
 from pipelines.semantics.feature import Feature
 from pipelines.semantics.windows import Window, WindowError, default_slide
@@ -71,6 +71,7 @@ def plan_stream_view(view: StreamFeatureView, lakes: dict[str, Any]) -> ViewPlan
         columns=tuple(columns.items()),
         lateness=_microseconds(source.kafka_options.watermark_delay_threshold),
         known_after=read_duration(source.name, tags, "known_after"),
+        max_skew=read_duration(source.name, tags, "max_skew", MAX_SKEW),
     )
     keys = tuple(field.name for field in view.entity_columns)
     for key in keys:

@@ -293,7 +293,8 @@ def test_tags_of_a_view_are_known(stream: Make, tags: dict[str, str], message: s
     [
         (
             {"millrace.lak": "x"},
-            "clicks: unknown tag millrace.lak; use one of millrace.event_id, millrace.known_after, millrace.lake",
+            "clicks: unknown tag millrace.lak; use one of millrace.event_id, millrace.known_after, millrace.lake,"
+            " millrace.max_skew, millrace.partition_by",
         ),
         ({"millrace.lake": ""}, "clicks: no lake table; tag the source with millrace.lake .* one of clicks_lake"),
         (
@@ -307,6 +308,7 @@ def test_tags_of_a_view_are_known(stream: Make, tags: dict[str, str], message: s
         ({"millrace.event_id": ""}, "clicks: tag millrace.event_id '' is not a column of the events"),
         ({"millrace.partition_by": "x"}, "clicks: tag millrace.partition_by 'x' is not a column of the events"),
         ({"millrace.known_after": "a week"}, "clicks: tag millrace.known_after: 'a week' is not a duration"),
+        ({"millrace.max_skew": "0"}, "clicks: tag millrace.max_skew: '0' is not a duration"),
         (
             {"millrace.known_after": "12h"},
             "v: its events are known only 12h after their time; tag the view with millrace.delay of at least",
@@ -318,6 +320,12 @@ def test_tags_of_a_source_are_known(
 ) -> None:
     with pytest.raises(DeclarationError, match=message):
         stream([SUM], source=source(tags=TAGS | tags))
+
+
+def test_the_skew_of_a_source_is_five_minutes_unless_it_says_another(stream: Make, source: Callable[..., Any]) -> None:
+    assert stream([SUM]).table.max_skew == HOUR // 12
+    for text, skew in (("1d", 24 * HOUR), ("0s", 0)):
+        assert stream([SUM], source=source(tags=TAGS | {"millrace.max_skew": text})).table.max_skew == skew
 
 
 def test_a_delay_as_long_as_the_events_need_is_accepted(stream: Make, source: Callable[..., Any]) -> None:
