@@ -149,6 +149,6 @@ def _told(error: ValidationError) -> str:
         known = ", ".join(field.alias or name for name, field in getattr(section, "model_fields", {}).items())
         return f"{key}: is not known" + (f"; write one of {known}." if known else ".")
     if first["type"] == "missing":
-        return f"{key}: is missing; write it, such as 'service: fraud_v1'."
+        return f"{key}: is missing; write it, such as 'service: <feature service>'."
     message = first["msg"].removeprefix("Value error, ")
     return f"{key}: {message}, got {first['input']!r}." if first["type"] != "value_error" else f"{key}: {message}."

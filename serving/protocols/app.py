@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from serving.config import HttpConfig
 from serving.protocols.health import Health
 from serving.protocols.http import HttpApp
 from serving.protocols.v1 import V1, ScoreRows
@@ -12,8 +13,11 @@ from serving.scoring.scorer import Scorer
 
 
 def build_http_app(
-    scorers: Mapping[str, Scorer], score_rows: ScoreRows | None = None, now_us: Callable[[], int] | None = None
+    scorers: Mapping[str, Scorer],
+    limits: HttpConfig,
+    score_rows: ScoreRows | None = None,
+    now_us: Callable[[], int] | None = None,
 ) -> HttpApp:
     """Return the app that answers with these scorers, the default first; see `serving.protocols.v1.V1`."""
     clock: dict[str, Any] = {} if now_us is None else {"now_us": now_us}
-    return HttpApp([*V1(scorers, score_rows, **clock).routes(), *Health(scorers).routes()])
+    return HttpApp([*V1(scorers, limits, score_rows, **clock).routes(), *Health(scorers).routes()])

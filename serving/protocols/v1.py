@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from serving.config import HttpConfig
 from serving.protocols.http import AnswerError, read_json
 from serving.protocols.routes import Names, Receive, Route
 from serving.request.schema import CANDIDATES, Row
@@ -28,6 +29,7 @@ class V1:
 
     Args:
         scorers: By service; the first is the default.
+        limits: How much one request may hold.
         score_rows: How rows are scored; by default at once, each request by itself.
         now_us: The time, UTC microseconds.
     """
@@ -35,11 +37,13 @@ class V1:
     def __init__(
         self,
         scorers: Mapping[str, Scorer],
+        limits: HttpConfig,
         score_rows: ScoreRows | None = None,
         now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
         """Note what to say of each model."""
         self._scorers = scorers
+        self._limits = limits
         self._default = next(iter(scorers))
         self._score_rows = score_rows or self._score_at_once
         self._now_us = now_us
@@ -56,14 +60,14 @@ class V1:
 
     async def _score(self, receive: Receive, names: Names) -> tuple[int, object]:
         name, scorer = self._find(names)
-        http = scorer.config.http
-        body = await read_json(receive, http.max_body_bytes)
+        most = self._limits.max_instances
+        body = await read_json(receive, self._limits.max_body_bytes)
         schema = scorer.schema
         explain = schema.wants_features(body)
         if scorer.service.predicts == "ranking":
-            rows = schema.parse_candidates(body, self._now_us(), http.max_instances)
+            rows = schema.parse_candidates(body, self._now_us(), most)
             return 200, self._ranking(name, body, *await self._score_rows(name, rows), explain)
-        rows, is_batch = schema.parse(body, self._now_us(), http.max_instances)
+        rows, is_batch = schema.parse(body, self._now_us(), most)
         scored, start = await (self._score_at_once(name, rows) if is_batch else self._score_rows(name, rows))
         answers = [self._prediction(scorer, scored, start + offset, explain) for offset in range(len(rows))]
         common = {**self._model[name], "degraded": scored.features.degraded}

@@ -39,14 +39,15 @@ class ScoringReplica:
 
             open_store(workspace)
             wait_for_models(workspace, config)
-        self._scorers = build_scorers(workspace, config)
+        self._scorers = build_scorers(workspace, config.services, config.policy)
+        self._limits = config.http
         batching: Any = self._score_together  # the decorator adds setters
         batching.set_max_batch_size(config.batch.max_size)
         batching.set_batch_wait_timeout_s(config.batch.wait_ms / 1000)
 
     def __serve_build_asgi_app__(self) -> HttpApp:
         """Return the app that Ray Serve puts behind its ingress."""
-        return build_http_app(self._scorers, self._score)
+        return build_http_app(self._scorers, self._limits, self._score)
 
     async def _score(self, service: str, rows: Sequence[Row]) -> tuple[Scored, int]:
         scored: tuple[Scored, int] = await self._score_together((service, rows))

@@ -94,7 +94,9 @@ def launch(
 
     config = config or load_config(workspace.repo / "serving.yaml")
     if not wait:
-        build_scorers(workspace, config)  # says here what a replica would say in a log, again and again
+        build_scorers(
+            workspace, config.services, config.policy
+        )  # says here what a replica would say in a log, again and again
     wanted = config.http.port if port is None else port
     host = config.http.host
     chosen = free_port(host, wanted)

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 from contract.label import ServiceError
 from contract.service import Service, read_service
 from contract.types import UNSUPPORTED
-from serving.config import ServingConfig
-from serving.request.schema import RequestSchema, Row
-from serving.request.service import request_schema
+from serving.request.schema import RequestSchema, Row, request_schema
 from serving.scoring.decision import DecisionPolicy
 from serving.scoring.features import FeatureBatch, FeatureVectors
 from serving.scoring.model import Model, check_fit, load_model
@@ -43,15 +41,14 @@ class Scorer:
     """One feature service with its model and policy.
 
     Attributes:
-        config: How it is served.
         service: The feature service.
         schema: What a request must contain.
         model: The model; it fits the service.
         policy: How it decides; None for what is no binary score.
     """
 
-    def __init__(self, config: ServingConfig, service: Service, model: Model, lookup: Lookup) -> None:
-        """Refuse what cannot be served as declared.
+    def __init__(self, service: Service, model: Model, lookup: Lookup, policy: DecisionPolicy | None = None) -> None:
+        """Refuse what cannot be served as declared; a policy is for binary scores, and passed over for others.
 
         Raises:
             ServiceError: A view or feature cannot be served.
@@ -59,11 +56,10 @@ class Scorer:
         """
         require_servable(service)
         check_fit(model, service)
-        self.config = config
         self.service = service
         self.schema: RequestSchema = request_schema(service)
         self.model = model
-        self.policy: DecisionPolicy | None = config.policy if service.predicts == "binary" else None
+        self.policy = policy if service.predicts == "binary" else None
         self._lookup = lookup
         self._vectors = FeatureVectors(service, self.schema, lookup, model.file.columns)
 
@@ -124,8 +120,10 @@ def require_servable(service: Service) -> None:
             raise ServiceError(f"{service.name}: {one.name} {one.problem}")
 
 
-def build_scorers(workspace: Workspace, config: ServingConfig) -> dict[str, Scorer]:
-    """Open the feature store and the models of a workspace; return a scorer for each service, the default first.
+def build_scorers(
+    workspace: Workspace, services: Sequence[str], policy: DecisionPolicy | None = None
+) -> dict[str, Scorer]:
+    """Open the feature store and the models of a workspace; return a scorer for each service, in the order given.
 
     The online store need not answer yet.
 
@@ -137,18 +135,13 @@ def build_scorers(workspace: Workspace, config: ServingConfig) -> dict[str, Scor
     from serving.scoring.lookup import Lookup
     from workspace.workspace import open_store
 
-    models = {name: load_model(workspace.models, name) for name in config.services}
+    models = {name: load_model(workspace.models, name) for name in services}
     store = open_store(workspace)
     scorers = {}
     for name, model in models.items():
         service = read_service(store, name)
-        scorers[name] = Scorer(config, service, model, Lookup(store, service.stored))
+        scorers[name] = Scorer(service, model, Lookup(store, service.stored), policy)
     return scorers
-
-
-def build_scorer(workspace: Workspace, config: ServingConfig) -> Scorer:
-    """Return the scorer of the default service; see `build_scorers`."""
-    return build_scorers(workspace, config)[config.services[0]]
 
 
 def iso_timestamp(us: int) -> str:

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from serving.config import ServingConfig, load_config
-from serving.scoring.scorer import Scorer, build_scorer
+from serving.scoring.scorer import Scorer, build_scorers
 from workspace.redis_server import RedisServer
 from workspace.workspace import Workspace, open_store, read_declarations
 
@@ -139,4 +139,4 @@ def config(workspace: Workspace) -> ServingConfig:
 
 @pytest.fixture(scope="session")
 def scorer(workspace: Workspace, config: ServingConfig) -> Scorer:
-    return build_scorer(workspace, config)
+    return build_scorers(workspace, config.services, config.policy)[config.services[0]]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from serving.config import ServingConfig
 from serving.protocols.app import build_http_app
 from serving.scoring.scorer import Scorer
 
@@ -16,8 +17,8 @@ ARRIVAL_US = 1_772_366_400_000_000
 
 
 @pytest.fixture
-def call(scorer: Scorer) -> Call:
-    api = build_http_app({"click_v1": scorer}, now_us=lambda: ARRIVAL_US)
+def call(scorer: Scorer, config: ServingConfig) -> Call:
+    api = build_http_app({"click_v1": scorer}, config.http, now_us=lambda: ARRIVAL_US)
 
     def send(method: str, path: str, **options: object) -> httpx.Response:
         async def run() -> httpx.Response:

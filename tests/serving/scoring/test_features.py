@@ -13,10 +13,10 @@ import redis
 
 from contract.service import read_service
 from serving.config import ServingConfig
-from serving.request.service import request_schema
+from serving.request.schema import request_schema
 from serving.scoring.features import FeatureVectors
 from serving.scoring.lookup import Lookup
-from serving.scoring.scorer import Scorer, build_scorer
+from serving.scoring.scorer import Scorer, build_scorers
 from workspace.redis_server import RedisServer, start_redis
 from workspace.workspace import Workspace, open_store
 
@@ -161,7 +161,7 @@ def test_store_that_is_away_leaves_stored_features_missing_and_says_so(
 ) -> None:
     with start_redis() as redis_server:
         workspace = make_ads(tmp_path, redis_server.connection_string)
-        scorer = build_scorer(workspace, config)
+        scorer = build_scorers(workspace, config.services)[config.services[0]]
         rows = rows_of(scorer, (WHOLE,), str(request_body["event_timestamp"]))
         assert not scorer.score(rows).features.degraded
         assert scorer.failures() == []

@@ -12,7 +12,7 @@ import pytest
 from contract.model_file import ModelFileError
 from serving.config import ServingConfig
 from serving.scoring.model import ModelError, check_fit, load_model
-from serving.scoring.scorer import Scorer, build_scorer
+from serving.scoring.scorer import Scorer, build_scorers
 from workspace.workspace import Workspace
 
 SaveModel = Callable[..., None]
@@ -102,4 +102,4 @@ def test_service_does_not_start_with_a_model_that_does_not_fit(
     shutil.copy(workspace.yaml, tmp_path / "feature_store.yaml")
     elsewhere = Workspace(workspace.repo, tmp_path, tmp_path / "feature_store.yaml")
     with pytest.raises(ModelError, match="not in feature service click_v1 of the registry"):
-        build_scorer(elsewhere, config)
+        build_scorers(elsewhere, config.services)

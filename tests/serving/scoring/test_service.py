@@ -8,7 +8,7 @@ import pytest
 
 from contract.label import ServiceError
 from contract.service import read_service
-from serving.request.service import request_schema
+from serving.request.schema import request_schema
 from serving.scoring.scorer import Scorer
 from workspace.workspace import Workspace, open_store, read_declarations
 
