@@ -10,7 +10,7 @@ OURS = ("contract", "workspace", "commands", "pipelines", "stores", "serving", "
 COMMANDS = {
     "apply": "check the declarations and register them with Feast",
     "plan": "print what the engines will run",
-    "simulate": "write simulated transactions into the lake",
+    "simulate": "write simulated events into the lake",
     "backfill": "fill the feature logs from the lake",
     "materialize": "bring the newest rows into Redis",
     "stream": "follow the broker and keep Redis fresh",

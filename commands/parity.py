@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from commands.loop.streaming import sample_entities
 from commands.plan import read_plans
 from commands.table import show_table
 from pipelines.batch.backfill import run_backfill
@@ -20,7 +19,7 @@ from pipelines.batch.session import open_spark
 from pipelines.plan import ViewPlan
 from stores.cells.layout import layouts_of
 from stores.online import OnlineStore, open_online
-from validation.parity import AT, Agreement, Captured, compare, summarize
+from validation.parity import AT, Agreement, Captured, compare, sample_entities, summarize
 from workspace.workspace import Workspace, open_store
 
 if TYPE_CHECKING:
@@ -60,7 +59,9 @@ def main() -> int:
     captured, unknown = [], 0
     for view, layout in layouts_of(store, [plan.view for plan in plans]).items():
         plan = next(one for one in plans if one.view == view)
-        rows, absent = _online_rows(online, layout, sample_entities(plan, np.random.default_rng(7)))
+        rows, absent = _online_rows(
+            online, layout, sample_entities(Path(plan.log), plan.keys, np.random.default_rng(7))
+        )
         captured.append(rows)
         unknown += absent
     complete = progress.read().complete

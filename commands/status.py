@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from commands.loop.history import instant
 from commands.plan import read_plans
 from commands.table import show_table
-from pipelines.batch.lake import days_of
+from pipelines.batch.lake import days_of, instant
 from pipelines.plan import ViewPlan
 from pipelines.stream.transport.base import TransportError, TransportUnavailable
 from pipelines.stream.transport.open import open_transport, transport_address

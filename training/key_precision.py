@@ -1,6 +1,6 @@
 """Measures what an investigator sees: each day, of the k most suspicious keys, how many are truly positive.
 
-This is the Fraud Detection Handbook's card precision top-k (chapter 4), for any key: a key's score of a day is the
+This is the Fraud Detection Handbook's precision top-k of keys (chapter 4): a key's score of a day is the
 highest of its rows, it is positive when one of its rows is, and **a key that was found leaves the later days**, because
 it is dealt with. Ties are broken by the key, so that the figure does not depend on the order of rows. As in the
 handbook, the divisor is k on a day with fewer keys, too.

@@ -1,6 +1,6 @@
 """Removes from each test day the keys whose positive label is already known that day.
 
-A key that is known to be positive is dealt with (a card is blocked, say), so finding it again proves nothing. The rule
+A key that is known to be positive is dealt with (an account is blocked, say), so finding it again proves nothing. The rule
 is the Fraud Detection Handbook's (chapter 3): on a test day, leave out the keys with a positive event since the start
 of training whose label was known before that day began, `event + known_after < midnight of the day`. With a delay of
 7 days these are the positives up to 8 days before the day.
@@ -36,8 +36,8 @@ def without_known_positives(
         known_after: How long after its event a label is known.
 
     >>> at = pd.to_datetime(["2024-01-01 09:00", "2024-01-08 09:00", "2024-01-09 09:00"], utc=True)
-    >>> rows = pd.DataFrame({"card": [1, 1, 1], "at": at, "stolen": [1, 0, 0]})
-    >>> without_known_positives(rows[1:], rows, key="card", timestamp="at", label="stolen",
+    >>> rows = pd.DataFrame({"account": [1, 1, 1], "at": at, "stolen": [1, 0, 0]})
+    >>> without_known_positives(rows[1:], rows, key="account", timestamp="at", label="stolen",
     ...     train_from=at[0].normalize(), known_after=timedelta(days=7)).tolist()
     [True, False]
     """

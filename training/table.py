@@ -1,4 +1,4 @@
-"""Says what a training run did in a short table for the terminal."""
+"""Says what a training run did in a short table for the command line."""
 
 from __future__ import annotations
 

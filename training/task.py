@@ -109,7 +109,7 @@ def task_of(service: Service) -> TrainingTask:
 
 
 def default_service(store: FeatureStore) -> str:
-    """Name the last labelled service, numbers counted as numbers: of `fraud_v2` and `fraud_v10`, the latter.
+    """Name the last labelled service, numbers counted as numbers: of `v2` and `v10`, the latter.
 
     Raises:
         TrainingError: No service carries a label.

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.dataset as ds
 
 if TYPE_CHECKING:
     from feast import FeatureStore
@@ -17,6 +19,9 @@ RELATIVE = 1e-9
 """How far two floats may be apart, relative to the larger (rule 8)."""
 
 AT = "event_timestamp"
+ENTITIES = 2_500
+"""Entities of a view that are looked at."""
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -50,6 +55,17 @@ class Agreement:
     present: int = 0
     equal: int = 0
     examples: list[tuple[Any, ...]] = field(default_factory=list)
+
+
+def sample_entities(log: Path, keys: Sequence[str], random: np.random.Generator) -> pd.DataFrame:
+    """Return the join keys of some entities of the last 30 days of a feature log: each once, in the order drawn."""
+    last = sorted(log.glob("date=*"))[-30:]
+    files = [str(file) for day in last for file in sorted(day.glob("[!._]*.parquet"))]
+    if not files:
+        return pd.DataFrame({key: [] for key in keys})
+    known = ds.dataset(files).to_table(columns=list(keys)).to_pandas().drop_duplicates()
+    known = known.sort_values(list(keys), ignore_index=True)
+    return known.loc[random.permutation(len(known))[:ENTITIES]].reset_index(drop=True)
 
 
 def capture(store: FeatureStore, view: str, features: Sequence[str], entities: pd.DataFrame, t: int) -> Captured:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ import pyarrow.parquet as pq
 
 from commands.loop.events import Events, EventsError, Simulation, times
 from commands.loop.tables import Source
-from pipelines.batch.lake import DAY, EPOCH, day_of
+from pipelines.batch.lake import DAY, day_of
 from workspace.files import replacing
 
 
@@ -112,11 +111,6 @@ def land_days(events: pa.Table, source: Source) -> int:
         with replacing(Path(source.table.lake) / f"date={day_of(number * DAY)}" / "part-0.parquet") as unfinished:
             pq.write_table(part, unfinished, compression="zstd")
     return len(found)
-
-
-def instant(t: int) -> datetime:
-    """Return a time in microseconds as a datetime, UTC."""
-    return (EPOCH + timedelta(microseconds=t)).astimezone(UTC)
 
 
 def _first_day(sources: Mapping[str, Source], events: Events) -> int:

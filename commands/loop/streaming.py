@@ -12,21 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import pyarrow.dataset as ds
 
 from commands.loop.feed import Feed
 from pipelines.batch.lake import DAY
 from pipelines.plan import ViewPlan
 from stores.online import OnlineStore, open_online
-from validation.parity import Captured, capture
+from validation.parity import Captured, capture, sample_entities
 from workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from feast import FeatureStore
 
 PATIENCE = 600.0  # seconds that a stream may need to come to an instant
-ENTITIES = 2_500  # entities of each view looked at, at each instant
 
 
 class StreamDiedError(RuntimeError):
@@ -80,7 +78,7 @@ class LiveStream:
         """Note what the online store says of some entities of each view at `t`, and return how many values that are."""
         values = 0
         for plan in self.plans:
-            entities = sample_entities(plan, np.random.default_rng([seed, t % 2**32]))
+            entities = sample_entities(Path(plan.log), plan.keys, np.random.default_rng([seed, t % 2**32]))
             features = [feature.name for feature in plan.features]
             self.captured.append(capture(store, plan.view, features, entities, t))
             values += len(entities) * len(features)
@@ -144,17 +142,6 @@ def replay(
         say(f"  {(until - midnight) // DAY} days to go: {published:,} events, {captured:,} values noted")
     stream.wait_for_landing(feed)
     return published, captured
-
-
-def sample_entities(plan: ViewPlan, random: np.random.Generator) -> pd.DataFrame:
-    """Return some entities of a view, from its feature log: each once, in the order drawn."""
-    last = sorted(Path(plan.log).glob("date=*"))[-30:]
-    files = [str(file) for day in last for file in sorted(day.glob("[!._]*.parquet"))]
-    if not files:
-        return pd.DataFrame({key: [] for key in plan.keys})
-    known = ds.dataset(files).to_table(columns=list(plan.keys)).to_pandas().drop_duplicates()
-    known = known.sort_values(list(plan.keys), ignore_index=True)
-    return known.loc[random.permutation(len(known))[:ENTITIES]].reset_index(drop=True)
 
 
 def lake_rows(folders: Sequence[str]) -> int:

@@ -16,8 +16,7 @@ import pyarrow as pa
 from commands.loop.decisions import Decisions, in_parts
 from commands.loop.events import Events, times
 from commands.loop.feed import Feed
-from commands.loop.history import instant
-from pipelines.batch.lake import DAY
+from pipelines.batch.lake import DAY, instant
 
 TOGETHER = 16  # requests in flight
 

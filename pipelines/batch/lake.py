@@ -78,3 +78,8 @@ def micros(day: str) -> int:
     except ValueError:
         raise DayError(f"{day!r} is not a day; write such as 2026-01-31.") from None
     return ((at if at.tzinfo else at.replace(tzinfo=UTC)) - EPOCH) // timedelta(microseconds=1)
+
+
+def instant(t: int) -> datetime:
+    """Return a time in microseconds as a datetime, UTC."""
+    return EPOCH + timedelta(microseconds=t)

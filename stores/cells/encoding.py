@@ -36,7 +36,7 @@ def encode_block(column: pa.Array | pa.ChunkedArray, value_type: str, where: str
     Args:
         column: The values; cast to the value type's Arrow type if that loses nothing.
         value_type: Feast's `ValueType` name, such as `DOUBLE`.
-        where: Names the column in errors, such as `customer_velocity.tx_sum_1h`.
+        where: Names the column in errors, such as `user_activity.dwell_sum_1h`.
 
     Raises:
         UnsupportedValueTypeError: The value type is not stored in bulk.

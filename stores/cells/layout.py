@@ -32,8 +32,8 @@ class ViewLayout:
     Attributes:
         project: Feast's project, the end of every key.
         name: The view's name in Redis, with its version suffix if versions are enabled.
-        join_keys: Join key names with their Feast `ValueType` names, such as `("customer_id", "STRING")`.
-        features: Feature names with their Feast `ValueType` names, such as `("tx_count_1h", "INT64")`.
+        join_keys: Join key names with their Feast `ValueType` names, such as `("user_id", "STRING")`.
+        features: Feature names with their Feast `ValueType` names, such as `("clicks_1h", "INT64")`.
         ttl_us: How long a row holds, microseconds; 0 for ever.
         alias: What a reader calls the view; its name when empty.
         key_columns: For join keys that a reader gets under other names: (join key, its name).
