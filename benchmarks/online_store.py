@@ -27,6 +27,7 @@ from feast.types import Float64, Int64, String
 from feast.utils import _convert_arrow_to_proto
 
 from stores.cells.layout import layout_of
+from stores.online import open_online
 from stores.redis.connection import connect
 from stores.redis.reader import OnlineReader
 from stores.redis.writer import OnlineWriter
@@ -172,8 +173,8 @@ def main() -> None:
         for name in ("customer", "terminal"):
             view = stores[PLUGIN].get_feature_view(name)
             table = build_table(view, options.rows, START - timedelta(minutes=1))
-            online: Any = stores[PLUGIN]._get_provider().online_store
-            online.write_table(stores[PLUGIN].config, view, table)
+            config = stores[PLUGIN].config
+            open_online(config).writer(layout_of(view, config)).write(table, "event_timestamp")
         writes = measure_writes(stores, address, options.rows, options.runs)
         report(f"write {options.rows:,} rows of 8 features", options.rows, "rows", writes)
         reads = measure_reads(stores, address, options.rows, options.batches)

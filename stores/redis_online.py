@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-import pyarrow as pa
 from feast import FeatureView, RepoConfig, utils
 from feast.infra.online_stores.redis import RedisOnlineStore, RedisOnlineStoreConfig, RedisType
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
@@ -26,13 +25,11 @@ from contract.service import NO_ENTITY
 from stores.cells.feature_vectors import Row, append_names, append_vectors, row_statuses
 from stores.cells.layout import ViewLayout, layout_of
 from stores.cells.reading import Status
-from stores.online import WriteResult
 from stores.redis.connection import Client, connect
 from stores.redis.exchange import exchange, pack_hmget
 from stores.redis.feast_rows import FeastRow, encode_feast_rows
 from stores.redis.monotonic import write_rows
 from stores.redis.progress import clock_key, parse_clock
-from stores.redis.writer import OnlineWriter
 
 ReadRow = tuple[datetime | None, dict[str, Value] | None]
 Progress = Callable[[int], Any]
@@ -80,18 +77,6 @@ class MillraceRedisOnlineStore(RedisOnlineStore):
     ) -> None:
         """Write like `online_write_batch`, in a thread."""
         await asyncio.to_thread(self.online_write_batch, config, table, data, progress)
-
-    def write_table(self, config: RepoConfig, table: FeatureView, rows: pa.Table) -> WriteResult:
-        """Write an Arrow table of a view's rows in bulk: join keys, features by name, the source's timestamp field.
-
-        Raises:
-            FeatureRowsError: A column is absent, or a key or event time is null.
-            OnlineStoreUnavailable: Redis does not answer.
-        """
-        options = config.online_store
-        source: Any = table.batch_source
-        writer = OnlineWriter(self._get_client(options), layout_of(table, config), options.key_ttl_seconds)
-        return writer.write(rows, source.field_mapping.get(source.timestamp_field, source.timestamp_field))
 
     def online_read(
         self,

@@ -42,7 +42,7 @@ class Column:
     Attributes:
         kind: int64, int32, float64, float32, bool, timestamp, string, bytes, or a list of one (`float64[]`).
         values: Shape (n,): a numpy array of `DTYPES[kind]`, a timestamp being microseconds since 1970 (UTC); a
-            Python list for the other kinds. A missing float is NaN; what else stands in a missing place is
+            Python list for the other kinds, a list's timestamps being aware datetimes. A missing float is NaN; what else stands in a missing place is
             not defined.
         valid: Shape (n,), bool: which values are there.
         status: Shape (n,), uint8: for what was read from a store, why each value is there or missing
@@ -82,11 +82,6 @@ class Column:
         out[:] = self.values
         if self.kind not in FLOATS and not self.valid.all():
             out[~self.valid] = np.nan
-
-    def numbers(self) -> npt.NDArray[np.float64]:
-        """Return numbers, booleans or times (microseconds) as float64 with NaN where missing, shape (n,)."""
-        values = np.asarray(self.values)
-        return values.astype(np.float64) if self.kind in FLOATS else np.where(self.valid, values, np.nan)
 
     def arrow(self) -> pa.Array:
         """Return an Arrow array of the kind's type, null where missing."""
@@ -132,14 +127,20 @@ class Column:
         return [value if there else None for value, there in zip(values, self.valid.tolist(), strict=True)]
 
     def as_json(self, row: int) -> object:
-        """Return one value as JSON can hold it: null where missing or not finite, a timestamp as ISO 8601."""
+        """Return one value as JSON can hold it: null where missing or not finite, times as ISO 8601."""
         if not self.valid[row]:
             return None
         value = self.values[row]
         if isinstance(value, np.generic):
             value = value.item()
         if self.kind == "timestamp":
-            return (EPOCH + timedelta(microseconds=value)).isoformat().replace("+00:00", "Z")
+            return _iso(EPOCH + timedelta(microseconds=value))
+        if self.kind == "timestamp[]":
+            return [None if one is None else _iso(one) for one in value]
         if isinstance(value, bytes):
             return value.hex()
         return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def _iso(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")

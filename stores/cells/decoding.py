@@ -1,15 +1,17 @@
-"""Decodes Feast's cells, many at a time, into numpy and Arrow columns."""
+"""Decodes Feast's cells, many at a time, into numpy arrays and Python lists."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from stores.cells.value_types import STORED_TYPES, StoredType, stored_type
+from stores.cells.column import EPOCH
+from stores.cells.value_types import STORED_TYPES, StoredType
 from stores.cells.varint import decode_varints
 
 Cell = bytes | None
@@ -22,25 +24,6 @@ _NO_VALUE = {"fixed": float("nan"), "varint": 0}
 
 class StoredTypeMismatchError(TypeError):
     """A cell holds another type than the view declares."""
-
-
-def decode_column(cells: Sequence[Cell], value_type: str, where: str = "column") -> pa.Array:
-    """Decode cells to an Arrow array of the value type's Arrow type; None and b"" are null.
-
-    Raises:
-        UnsupportedValueTypeError: The value type is not stored in bulk.
-        StoredTypeMismatchError: A cell was written with another type.
-    """
-    stored = stored_type(value_type)
-    if stored.is_list or stored.group == "text":
-        objects = decode_objects(cells, stored, where)
-        storage = pa.list_(pa.int64()) if stored.name == "UNIX_TIMESTAMP_LIST" else stored.arrow
-        return pa.array(objects, storage).cast(stored.arrow)
-    values, valid = decode_numbers(cells, stored, where)
-    mask = ~valid
-    if stored.group == "varint" and pa.types.is_timestamp(stored.arrow):
-        return pa.array(values, pa.int64(), mask=mask).cast(stored.arrow)
-    return pa.array(values, mask=mask).cast(stored.arrow)
 
 
 def decode_numbers(
@@ -68,7 +51,7 @@ def decode_numbers(
 def decode_objects(cells: Sequence[Cell], stored: StoredType, where: str = "column") -> list[Any]:
     """Decode the cells of a text or list type to Python objects, None where missing.
 
-    Text is `str` or `bytes`; a list is a Python list, of whole seconds for UNIX_TIMESTAMP_LIST.
+    Text is `str` or `bytes`; a list is a Python list, of aware datetimes for UNIX_TIMESTAMP_LIST.
 
     Raises:
         StoredTypeMismatchError: A cell was written with another type.
@@ -133,7 +116,9 @@ def _decode_list(content: bytes, stored: StoredType) -> list[Any]:
     values = decode_varints(np.frombuffer(payload, dtype=np.uint8))[0].tolist()
     if stored.name == "BOOL_LIST":
         return [bool(value) for value in values]
-    return [None if v == _NULL_TIMESTAMP else v for v in values] if stored.name == "UNIX_TIMESTAMP_LIST" else values
+    if stored.name == "UNIX_TIMESTAMP_LIST":
+        return [None if value == _NULL_TIMESTAMP else EPOCH + timedelta(seconds=value) for value in values]
+    return values
 
 
 def _length(data: bytes, position: int) -> tuple[int, int]:

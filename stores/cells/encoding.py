@@ -21,11 +21,6 @@ _NULL_TIMESTAMP = int(np.iinfo(np.int64).min)
 _FIELD_1 = b"\x0a"
 
 
-def encode_column(column: pa.Array | pa.ChunkedArray, value_type: str, where: str = "column") -> list[bytes]:
-    """Encode a column, one cell per row: the strings of `encode_block`."""
-    return encode_block(column, value_type, where).strings()
-
-
 def encode_block(column: pa.Array | pa.ChunkedArray, value_type: str, where: str = "column") -> Block:
     """Encode a column, one cell per row.
 

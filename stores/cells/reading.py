@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -49,7 +49,3 @@ class Reading:
     """
 
     views: Mapping[str, ViewReading]
-
-    def matrix(self, features: Sequence[tuple[str, str]]) -> npt.NDArray[np.float64]:
-        """Return (view, feature) pairs as a float64 matrix, shape (n, features), NaN where missing."""
-        return np.stack([self.views[view].columns[feature].numbers() for view, feature in features], axis=1)

@@ -93,6 +93,7 @@ def make_workspace(folder: Path, connection_string: str) -> Workspace:
                 "segment": ["sport", "news", "food"],
                 "last_seen": [an_hour_ago, an_hour_ago, long_ago],
                 "last_ads": [[7, 8], [9], [7]],
+                "last_visits": [[long_ago, an_hour_ago], [], [long_ago]],
                 "event_timestamp": [an_hour_ago, an_hour_ago, long_ago],
             }
         ),

@@ -20,7 +20,7 @@ from feast.infra.online_stores.redis import RedisOnlineStore
 from feast.protos.feast.serving.ServingService_pb2 import FieldStatus
 
 from stores.cells.layout import layout_of
-from stores.online import OnlineStoreUnavailable, ShardProgress
+from stores.online import OnlineStoreUnavailable, ShardProgress, open_online
 from stores.redis.progress import RedisProgress
 from stores.redis.reader import OnlineReader
 from stores.redis_online import MillraceRedisOnlineStore
@@ -99,8 +99,8 @@ def test_arrow_table_is_written_like_rows(store: Any, noon: datetime, client: re
     expected = {key: client.hgetall(key) for key in client.scan_iter()}
     client.flushall()
     view = store.get_stream_feature_view("clicks")
-    online = store._get_provider().online_store
-    result = online.write_table(store.config, view, pa.Table.from_pandas(frame(noon)))
+    writer = open_online(store.config).writer(layout_of(view, store.config))
+    result = writer.write(pa.Table.from_pandas(frame(noon)), "event_timestamp")
     assert result.written == 2
     assert {key: client.hgetall(key) for key in client.scan_iter()} == expected
 

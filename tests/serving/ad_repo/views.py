@@ -25,6 +25,7 @@ user_activity = FeatureView(
         Field(name="segment", dtype=String),
         Field(name="last_seen", dtype=UnixTimestamp),
         Field(name="last_ads", dtype=Array(Int64)),
+        Field(name="last_visits", dtype=Array(UnixTimestamp)),
     ],
     ttl=timedelta(days=10),
 )

@@ -50,6 +50,7 @@ def test_features_come_with_the_score_if_asked(call: Call, request_body: dict[st
     assert body["features"]["user_activity__clicks"] == 4
     assert body["features"]["user_activity__last_ads"] == [7, 8]
     assert body["features"]["user_activity__last_seen"] == "2026-03-01T11:00:00Z"
+    assert body["features"]["user_activity__last_visits"] == ["2026-01-30T12:00:00Z", "2026-03-01T11:00:00Z"]
     assert {"feature": "ad_quality__rate", "reason": "not_found"} in body["missing"]
 
 
@@ -138,9 +139,9 @@ def test_features_without_a_row_are_counted_by_reason_without_being_asked(
 ) -> None:
     assert "missing_counts" not in call("POST", "/v1/score", json=request_body).json()
     stranger = call("POST", "/v1/score", json={**request_body, "user_id": "nobody"}).json()
-    assert stranger["missing_counts"] == {"not_found": 7}
+    assert stranger["missing_counts"] == {"not_found": 8}
     old = call("POST", "/v1/score", json={**request_body, "user_id": "old"}).json()
-    assert old["missing_counts"] == {"expired": 6, "not_found": 1}
+    assert old["missing_counts"] == {"expired": 7, "not_found": 1}
 
 
 def test_model_is_described_with_request_and_policy(call: Call) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,12 @@ from feast.value_type import ValueType
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stores.cells.decoding import StoredTypeMismatchError, decode_column
-from stores.cells.encoding import encode_column
+from stores.cells.decoding import StoredTypeMismatchError
+from stores.cells.encoding import encode_block
+from stores.cells.layout import ViewLayout
+from stores.cells.timestamps import encode_timestamps
 from stores.cells.value_types import STORED_TYPES, UnsupportedValueTypeError, stored_type
+from stores.cells.view_decoding import decode_views
 
 INT32 = st.integers(-(2**31), 2**31 - 1)
 INT64 = st.integers(-(2**63), 2**63 - 1)
@@ -37,6 +41,19 @@ SCALARS: dict[str, st.SearchStrategy[Any]] = {
 def feast_cells(values: list[Any], value_type: str) -> list[bytes]:
     """What Feast's Redis store would write."""
     return [proto.SerializeToString() for proto in python_values_to_proto_values(values, ValueType[value_type])]
+
+
+def encode_column(column: pa.Array | pa.ChunkedArray, value_type: str, where: str = "column") -> list[bytes]:
+    """The cells of a column."""
+    return encode_block(column, value_type, where).strings()
+
+
+def decode_column(cells: Sequence[bytes | None], value_type: str, view: str = "v") -> pa.Array:
+    """The Arrow column of a view's only feature, `f`, in the type that is stored."""
+    layout = ViewLayout("p", view, (("k", "STRING"),), (("f", value_type),))
+    times = encode_timestamps(np.ones(len(cells), np.int64))
+    found = decode_views([(layout, [times, cells])], None)
+    return found.views[view].columns["f"].arrow().cast(stored_type(value_type).arrow)
 
 
 @pytest.mark.parametrize("value_type", SCALARS)
@@ -121,5 +138,5 @@ def test_type_that_is_not_stored_in_bulk_is_refused_with_those_that_are() -> Non
 
 def test_cell_of_another_type_is_refused_by_name() -> None:
     cells = encode_column(pa.array([1]), "INT64")
-    with pytest.raises(StoredTypeMismatchError, match=r"v\.f: Redis holds INT64, the view declares DOUBLE"):
-        decode_column(cells, "DOUBLE", "v.f")
+    with pytest.raises(StoredTypeMismatchError, match=r"one of v: Redis holds INT64, the view declares DOUBLE"):
+        decode_column(cells, "DOUBLE")
