@@ -13,7 +13,7 @@ def read_whole(name: str, default: int) -> int:
     """Return a whole number of at least 1.
 
     Raises:
-        SettingError: It is none.
+        SettingError: It is not one.
     """
     text = os.environ.get(name) or str(default)
     if not text.isdecimal() or int(text) < 1:
@@ -25,7 +25,7 @@ def read_number(name: str, default: float) -> float:
     """Return a number above 0.
 
     Raises:
-        SettingError: It is none.
+        SettingError: It is not one.
     """
     text = os.environ.get(name) or str(default)
     try:

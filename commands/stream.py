@@ -112,6 +112,6 @@ def read_partitions() -> int | None:
     """Return PARTITIONS, None where it is not set: a topic knows its own.
 
     Raises:
-        SettingError: It is no whole number of at least 1.
+        SettingError: It is not a whole number of at least 1.
     """
     return read_whole("PARTITIONS", 4) if os.environ.get("PARTITIONS") else None

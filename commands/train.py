@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
     from pipelines.plan import ViewPlan
 
-if TYPE_CHECKING:
-    pass
-
 
 def train_service(
     workspace: Workspace,
@@ -50,8 +47,8 @@ def read_options(env: Mapping[str, str] | None = None) -> TrainingOptions:
     THRESHOLD, K, LIMIT and SEED.
 
     Raises:
-        SettingError: One of TRAIN and TEST is missing, or a number is none.
-        TrainingError: A span is none.
+        SettingError: One of TRAIN and TEST is missing, or a number is not one.
+        TrainingError: A span is not understood.
     """
     env = os.environ if env is None else env
     spans = env.get("TRAIN"), env.get("TEST")

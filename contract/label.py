@@ -65,7 +65,7 @@ def read_label(service: str, text: str, sources: Mapping[str, Any]) -> Label:
     if name not in sources:
         known = ", ".join(sorted(sources)) or "none so far"
         raise ServiceError(
-            f"{service}: tag millrace.label names {name!r}, which is no file source; use one of {known}, or declare it"
+            f"{service}: tag millrace.label names {name!r}, which is not a file source; use one of {known}, or declare it"
             " and run `make apply`."
         )
     source = sources[name]

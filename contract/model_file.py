@@ -108,7 +108,7 @@ def load_model(path: Path) -> ModelFile:
     """Read a model file.
 
     Raises:
-        ModelFileError: There is no such file, it is no XGBoost model, or it lacks what a model must say of itself.
+        ModelFileError: There is no such file, it is not an XGBoost model, or it lacks what a model must say of itself.
     """
     import xgboost as xgb
 
@@ -121,7 +121,7 @@ def load_model(path: Path) -> ModelFile:
         booster.load_model(str(path))
     except xgb.core.XGBoostError as error:
         last = str(error).strip().splitlines()[-1]
-        raise ModelFileError(f"{path}: is no XGBoost model ({last}); run `make train`.") from error
+        raise ModelFileError(f"{path}: is not an XGBoost model ({last}); run `make train`.") from error
     texts = booster.attributes()
     missing = [PREFIX + name for name in ATTRIBUTES if not texts.get(PREFIX + name)]
     if missing:
@@ -130,7 +130,7 @@ def load_model(path: Path) -> ModelFile:
     try:
         columns, metrics, split = (json.loads(said[name]) for name in ("columns", "metrics", "split"))
     except json.JSONDecodeError as error:
-        raise ModelFileError(f"{path}: an attribute is no JSON ({error}); run `make train`.") from None
+        raise ModelFileError(f"{path}: an attribute is not JSON ({error}); run `make train`.") from None
     if not isinstance(columns, list) or booster.num_features() != len(columns):
         raise ModelFileError(
             f"{path}: names {len(columns)} columns, its trees use {booster.num_features()}; write the columns it was "

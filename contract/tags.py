@@ -48,7 +48,7 @@ def read_tags(where: str, tags: Mapping[str, str] | None, kind: Tagged) -> dict[
     {'event_id': 'id'}
 
     Raises:
-        TagError: One is unknown, so that a typing mistake is no silence.
+        TagError: One is unknown, so that a typing mistake is told.
     """
     ours = {name.removeprefix(PREFIX): text for name, text in (tags or {}).items() if name.startswith(PREFIX)}
     known = TAGS[kind]
@@ -63,7 +63,7 @@ def read_duration(where: str, tags: Mapping[str, str], name: str, default: int =
     """Return the microseconds that a tag of `read_tags` names; `default` where it is not set.
 
     Raises:
-        TagError: It is no duration.
+        TagError: It is not a duration.
     """
     try:
         return parse_duration(tags[name]) if name in tags else default

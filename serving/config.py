@@ -116,7 +116,7 @@ def load_config(path: Path) -> ServingConfig:
             f"{path}: does not exist; write at least 'service: <feature service>' there."
         ) from None
     except yaml.YAMLError as error:
-        raise ServingConfigError(f"{path}: is no YAML: {' '.join(str(error).split())}") from None
+        raise ServingConfigError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
     try:
         return parse_config(given)
     except ServingConfigError as error:

@@ -24,7 +24,7 @@ class TrainingOptions:
         limit: At most this many events to train on and to test on, spread evenly; all when None.
 
     Raises:
-        TrainingError: The threshold is no probability.
+        TrainingError: The threshold is not a probability.
     """
 
     split: TemporalSplit | None = None
@@ -40,5 +40,5 @@ class TrainingOptions:
         """Refuse what cannot be meant."""
         if self.threshold is not None and not 0 <= self.threshold <= 1:
             raise TrainingError(
-                f"threshold {self.threshold} is no probability; write one in [0, 1], such as THRESHOLD=0.5."
+                f"threshold {self.threshold} is not a probability; write one in [0, 1], such as THRESHOLD=0.5."
             )

@@ -25,7 +25,7 @@ class TemporalSplit:
     """Four midnights in UTC; `train_to` and `test_to` are exclusive.
 
     Raises:
-        TrainingError: An instant is no UTC midnight, a span is empty, or the test span starts inside the training span.
+        TrainingError: An instant is not a UTC midnight, a span is empty, or the test span starts inside the training span.
     """
 
     train_from: datetime

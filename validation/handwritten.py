@@ -55,10 +55,10 @@ def load_expectations(repo: Path, names: Collection[str] | None = None) -> dict[
 
 def _checked(path: Path, name: str, items: object) -> tuple[Expectation, ...]:
     if not isinstance(items, Sequence) or isinstance(items, str):
-        raise ExpectationsFileError(f"{path}: EXPECTATIONS[{name!r}] is no list; write {_EXAMPLE}.")
+        raise ExpectationsFileError(f"{path}: EXPECTATIONS[{name!r}] is not a list; write {_EXAMPLE}.")
     for item in items:
         if not isinstance(item, Expectation):
             raise ExpectationsFileError(
-                f"{path}: EXPECTATIONS[{name!r}] holds {item!r}, which is no expectation; write {_EXAMPLE}."
+                f"{path}: EXPECTATIONS[{name!r}] holds {item!r}, which is not an expectation; write {_EXAMPLE}."
             )
     return tuple(items)

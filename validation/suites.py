@@ -86,7 +86,7 @@ class TrainingSpec:
         keys: Columns of the entities' keys.
         label: The column to learn; never null.
         features: Column -> function, or "" for one that no function computes (a request's or on-demand feature). An
-            entity never seen has null features, so a null is no failure; a feature that is null everywhere is.
+            entity never seen has null features, so a null is not a failure; a feature that is null everywhere is.
         timestamp: The column of the label's instant.
         classes: The values the label has; each must occur and no other may. Empty when the label is a quantity.
     """

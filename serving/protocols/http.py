@@ -1,6 +1,6 @@
 """HTTP for all protocols, as a plain ASGI app: a framework's routing and models cost more here than the scoring.
 
-Every error is `{"error": {"field": ..., "message": ...}}`: 400 for what is no JSON, 404, 405, 413, 422 for a field.
+Every error is `{"error": {"field": ..., "message": ...}}`: 400 for what is not JSON, 404, 405, 413, 422 for a field.
 """
 
 from __future__ import annotations
@@ -77,10 +77,10 @@ async def _answer(handle: Handler, receive: Receive, names: Names) -> tuple[int,
 
 
 async def read_json(receive: Receive, most: int) -> object:
-    """Read a request's body as strict JSON: NaN and Infinity are none.
+    """Read a request's body as strict JSON: NaN and Infinity are not numbers.
 
     Raises:
-        AnswerError: It has more than `most` bytes, is no JSON, or the caller went away.
+        AnswerError: It has more than `most` bytes, is not JSON, or the caller went away.
     """
     message = await receive()
     body: bytes = message.get("body", b"")
@@ -94,7 +94,7 @@ async def read_json(receive: Receive, most: int) -> object:
     try:
         return _DECODER.decode(body.decode())
     except (ValueError, RecursionError) as error:
-        raise AnswerError(400, f"the body is no JSON: {error}") from None
+        raise AnswerError(400, f"the body is not JSON: {error}") from None
 
 
 def error_body(message: str, field: str | None = None) -> dict[str, object]:
@@ -103,7 +103,7 @@ def error_body(message: str, field: str | None = None) -> dict[str, object]:
 
 
 def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number; leave the value out or send a finite one")
+    raise ValueError(f"{name} is not a JSON number; leave the value out or send a finite one")
 
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)

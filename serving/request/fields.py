@@ -1,7 +1,7 @@
 """Turns one JSON value into the Python value of a declared type, or says why it does not fit.
 
-The rules are strict, so that a caller's slip is an error and not a score: a boolean is no number, a string of digits
-is no integer, 1.0 is no integer, and nothing that is not finite is a number.
+The rules are strict, so that a caller's slip is an error and not a score: a boolean is not a number, a string of
+digits is not an integer, nor is 1.0, and what is not finite is not a number.
 """
 
 from __future__ import annotations

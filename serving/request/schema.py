@@ -17,7 +17,7 @@ INSTANCES = "instances"
 CANDIDATES = "candidates"
 EXPLAIN = "features"
 RESERVED = (INSTANCES, CANDIDATES, EXPLAIN)
-"""Keys of a request body that are no fields: instances of a batch, candidates of a ranking, whether to return features."""
+"""Keys of a request body that are not fields: instances of a batch, candidates of a ranking, whether to return features."""
 
 Row = tuple[object, ...]
 """One checked request: the event timestamp (UTC microseconds), then the values in the order of the schema's fields."""

@@ -39,7 +39,7 @@ class FeatureBatch:
         event_timestamp_us: Shape (n,), UTC microseconds.
         degraded: Whether the online store did not answer or an on-demand view's function failed.
         missing: By reason: how many stored features of each request have no row behind them, shape (n,). A value that
-            is stored as null is no such feature.
+            is stored as null does not count.
         missing_share: Shape (n,): the share of the stored features that this is.
         failed: The on-demand views whose function failed for some row.
     """

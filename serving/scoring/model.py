@@ -48,7 +48,7 @@ def load_model(models: Path, service: str, version: str | None = None) -> Model:
     """Read a service's model; None takes the current version.
 
     Raises:
-        ModelFileError: It is not there, is no XGBoost file, or lacks an attribute.
+        ModelFileError: It is not there, is not an XGBoost file, or lacks an attribute.
     """
     file = read_model_file(models / service / (version or current_version(models, service)) / FILE)
     file.booster.set_param({"nthread": 1})
@@ -61,7 +61,7 @@ def check_fit(model: Model, service: Service) -> None:
     A model may use fewer columns than the service gives (lists and texts, say), never others.
 
     Raises:
-        ModelError: It is of another service or predicts something else, or a column is not in the service or is no number.
+        ModelError: It is of another service or predicts something else, or a column is not in the service or is not a number.
     """
     file = model.file
     at = f"model {file.service} version {file.version}"

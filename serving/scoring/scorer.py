@@ -44,7 +44,7 @@ class Scorer:
         service: The feature service.
         schema: What a request must contain.
         model: The model; it fits the service.
-        policy: How it decides; None for what is no binary score.
+        policy: How it decides; None where the score is not binary.
     """
 
     def __init__(self, service: Service, model: Model, lookup: Lookup, policy: DecisionPolicy | None = None) -> None:

@@ -75,10 +75,10 @@ class Column:
         """Write a numeric column into `out`, shape (n,): NaN where missing. Infinities are left for the caller.
 
         Raises:
-            TypeError: The kind is no number; a model that wants it is refused when it is loaded.
+            TypeError: The kind is not a number; a model that wants it is refused when it is loaded.
         """
         if not is_number(self.kind):
-            raise TypeError(f"a {self.kind} column is no model input; train on numbers and booleans.")
+            raise TypeError(f"a {self.kind} column is not a model input; train on numbers and booleans.")
         out[:] = self.values
         if self.kind not in FLOATS and not self.valid.all():
             out[~self.valid] = np.nan

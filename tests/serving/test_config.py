@@ -146,7 +146,7 @@ def test_missing_file_is_told_with_its_path(tmp_path: Path) -> None:
 
 def test_file_that_is_no_yaml_is_told_with_its_path(tmp_path: Path) -> None:
     (tmp_path / "serving.yaml").write_text("service: [")
-    with pytest.raises(ServingConfigError, match=r"serving.yaml: is no YAML"):
+    with pytest.raises(ServingConfigError, match=r"serving.yaml: is not YAML"):
         load_config(tmp_path / "serving.yaml")
 
 

@@ -130,7 +130,7 @@ def test_gap_shorter_than_the_declared_delay_is_refused(ads: Any) -> None:
 
 
 def test_threshold_that_is_no_probability_is_refused(ads: Any) -> None:
-    with pytest.raises(TrainingError, match="no probability"):
+    with pytest.raises(TrainingError, match="not a probability"):
         run(ads, split=SPLIT, threshold=20, say=lambda _: None)
 
 

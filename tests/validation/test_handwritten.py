@@ -35,7 +35,10 @@ def test_file_is_read_anew_each_time(tmp_path: Path) -> None:
     ("text", "words"),
     [
         ("", r"holds no dict EXPECTATIONS; write EXPECTATIONS = \{"),
-        ('EXPECTATIONS = {"readings": gxe.ExpectColumnToExist(column="a")}', r"EXPECTATIONS\['readings'\] is no list"),
+        (
+            'EXPECTATIONS = {"readings": gxe.ExpectColumnToExist(column="a")}',
+            r"EXPECTATIONS\['readings'\] is not a list",
+        ),
         (
             'EXPECTATIONS = {"readings": ["unique"]}',
             r"EXPECTATIONS\['readings'\] holds 'unique', which is no expectation",

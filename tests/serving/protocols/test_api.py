@@ -83,15 +83,15 @@ def test_batch_longer_than_configured_is_a_422(call: Call, request_body: dict[st
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        pytest.param(b"", "the body is no JSON", id="empty"),
-        pytest.param(b"{", "the body is no JSON", id="cut"),
-        pytest.param(b'{"bid": NaN}', "NaN is no JSON number", id="nan"),
-        pytest.param(b'{"bid": -Infinity}', "-Infinity is no JSON number", id="infinity"),
-        pytest.param(b"\xff", "the body is no JSON", id="no_utf8"),
-        pytest.param(b"[" * 100_000, "the body is no JSON", id="deep"),
+        pytest.param(b"", "the body is not JSON", id="empty"),
+        pytest.param(b"{", "the body is not JSON", id="cut"),
+        pytest.param(b'{"bid": NaN}', "NaN is not a JSON number", id="nan"),
+        pytest.param(b'{"bid": -Infinity}', "-Infinity is not a JSON number", id="infinity"),
+        pytest.param(b"\xff", "the body is not JSON", id="no_utf8"),
+        pytest.param(b"[" * 100_000, "the body is not JSON", id="deep"),
     ],
 )
-def test_body_that_is_no_json_is_a_400(call: Call, content: bytes, message: str) -> None:
+def test_body_that_is_not_json_is_a_400(call: Call, content: bytes, message: str) -> None:
     answer = call("POST", "/v1/score", content=content)
     assert answer.status_code == 400
     assert message in answer.json()["error"]["message"]

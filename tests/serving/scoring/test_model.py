@@ -58,7 +58,7 @@ def test_current_must_name_a_version(tmp_path: Path, content: str) -> None:
 def test_file_that_is_no_model_is_refused(tmp_path: Path, save_model: SaveModel) -> None:
     save_model(tmp_path)
     (tmp_path / "click_v1" / "v1" / "model.ubj").write_bytes(b"not a model")
-    with pytest.raises(ModelFileError, match="is no XGBoost model"):
+    with pytest.raises(ModelFileError, match="is not an XGBoost model"):
         load_model(tmp_path, "click_v1")
 
 
