@@ -41,7 +41,7 @@ def test_file_is_read_anew_each_time(tmp_path: Path) -> None:
         ),
         (
             'EXPECTATIONS = {"readings": ["unique"]}',
-            r"EXPECTATIONS\['readings'\] holds 'unique', which is no expectation",
+            r"EXPECTATIONS\['readings'\] holds 'unique', which is not an expectation",
         ),
         ("EXPECTATIONS = {1: [gxe.ExpectNothing()]}", r"fails with AttributeError: .* Correct it\."),
     ],
