@@ -13,7 +13,7 @@ from pathlib import Path
 from contract.model_file import ModelFileError
 from contract.tags import DeclarationError
 from serving.config import ServingConfigError
-from serving.ray.launch import Service, launch
+from serving.ray.launch import RunningService, launch
 from serving.scoring.model import ModelError
 from workspace.files import write_whole
 from workspace.ports import PortError
@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _end_within(seconds: float, service: Service) -> None:
+def _end_within(seconds: float, service: RunningService) -> None:
     """End the process though Ray waits for a part of itself that is gone; the kernel then ends Ray's other parts."""
 
     def end() -> None:
@@ -68,7 +68,7 @@ def _set_on_signals(stopped: threading.Event) -> None:
         signal.signal(number, lambda *_: stopped.set())
 
 
-def _tell(service: Service, announce: Path | None) -> None:
+def _tell(service: RunningService, announce: Path | None) -> None:
     port = int(service.url.rsplit(":", 1)[1])
     if announce:
         write_whole(announce, json.dumps({"url": service.url, "pid": os.getpid()}) + "\n")

@@ -27,7 +27,7 @@ ANSWER_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class RunningService:
     """A running service.
 
     Attributes:
@@ -71,7 +71,7 @@ class Service:
 
 def launch(
     workspace: Workspace, port: int | None = None, config: ServingConfig | None = None, wait: bool = False
-) -> Service:
+) -> RunningService:
     """Start the service and wait until it answers.
 
     Must be called before anything imports `ray.serve`, which reads its environment only once.
@@ -103,7 +103,7 @@ def launch(
     folder = Path(tempfile.mkdtemp(prefix="millrace-", dir="/tmp"))  # Ray's socket paths must be short
     metrics_port = free_port(host, 0)
     os.environ.update(serve_environment(folder, (metrics_port, free_port(host, metrics_port + 1))))
-    service = Service(f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{chosen}", wanted, False, folder)
+    service = RunningService(f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{chosen}", wanted, False, folder)
     try:
         http = config.http.model_copy(update={"port": chosen})
         _deploy(workspace, config.model_copy(update={"http": http}), folder, wait)

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from contract.model_file import FILE, ModelFile, current_version
-from contract.model_file import load_model as read_model_file
+from contract.model_file import FILE, ModelFile, current_version, load_model
 from contract.service import Service
 from contract.types import is_number
 
@@ -44,13 +43,13 @@ class Model:
         return scores
 
 
-def load_model(models: Path, service: str, version: str | None = None) -> Model:
-    """Read a service's model; None takes the current version.
+def current_model(models: Path, service: str) -> Model:
+    """Read the current model of a service.
 
     Raises:
         ModelFileError: It is not there, is not an XGBoost file, or lacks an attribute.
     """
-    file = read_model_file(models / service / (version or current_version(models, service)) / FILE)
+    file = load_model(models / service / current_version(models, service) / FILE)
     file.booster.set_param({"nthread": 1})
     return Model(file, file.booster.inplace_predict)
 

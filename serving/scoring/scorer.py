@@ -13,7 +13,7 @@ from contract.types import UNSUPPORTED
 from serving.request.schema import RequestSchema, Row, request_schema
 from serving.scoring.decision import DecisionPolicy
 from serving.scoring.features import FeatureBatch, FeatureVectors
-from serving.scoring.model import Model, check_fit, load_model
+from serving.scoring.model import Model, check_fit, current_model
 
 if TYPE_CHECKING:
     from serving.scoring.lookup import Lookup
@@ -135,7 +135,7 @@ def build_scorers(
     from serving.scoring.lookup import Lookup
     from workspace.workspace import open_store
 
-    models = {name: load_model(workspace.models, name) for name in services}
+    models = {name: current_model(workspace.models, name) for name in services}
     store = open_store(workspace)
     scorers = {}
     for name, model in models.items():

@@ -21,7 +21,7 @@ Part = tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_] | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class ByteBlock:
     """Byte strings.
 
     Attributes:
@@ -64,10 +64,10 @@ class Block:
         data, bounds = self.joined()
         return [data[start:end] for start, end in pairwise(bounds.tolist())]
 
-    def without(self, rows: npt.NDArray[np.bool_]) -> Block:
+    def without(self, rows: npt.NDArray[np.bool_]) -> ByteBlock:
         """Return the block with the strings of some rows (bool, shape (n,)) made empty."""
         kept = ~rows[:, None]
-        return Block(
+        return ByteBlock(
             self.rows,
             tuple(
                 (data, np.broadcast_to(kept, data.shape) if mask is None else mask & kept) for data, mask in self.parts
@@ -75,23 +75,23 @@ class Block:
         )
 
 
-def block_of(strings: Sequence[bytes]) -> Block:
+def block_of(strings: Sequence[bytes]) -> ByteBlock:
     """Make a block of byte strings."""
     data = np.frombuffer(b"".join(strings), dtype=np.uint8)
     return ragged(data, np.fromiter(map(len, strings), np.int64, len(strings)))
 
 
-def ragged(data: npt.NDArray[np.uint8], lengths: npt.NDArray[np.int64]) -> Block:
+def ragged(data: npt.NDArray[np.uint8], lengths: npt.NDArray[np.int64]) -> ByteBlock:
     """Make a block of strings that lie one after the other in a buffer."""
     width = int(lengths.max(initial=0))
     if width * len(lengths) == len(data):
         return fixed(data.reshape(len(lengths), width))
     columns = np.arange(width)
     places = np.minimum((lengths.cumsum() - lengths)[:, None] + columns, len(data) - 1)
-    return Block(len(lengths), ((data[places], columns < lengths[:, None]),))
+    return ByteBlock(len(lengths), ((data[places], columns < lengths[:, None]),))
 
 
-def text_block(array: pa.Array) -> Block:
+def text_block(array: pa.Array) -> ByteBlock:
     """Make a block of a string or binary array without nulls."""
     array = array.cast(pa.binary())
     _, offsets, content = array.buffers()
@@ -100,24 +100,24 @@ def text_block(array: pa.Array) -> Block:
     return ragged(data[bounds[0] : bounds[-1]], bounds[1:] - bounds[:-1]) if len(array) else repeated(b"", 0)
 
 
-def fixed(data: npt.NDArray[np.uint8]) -> Block:
+def fixed(data: npt.NDArray[np.uint8]) -> ByteBlock:
     """Make a block of strings of equal length, the rows of a matrix."""
-    return Block(len(data), ((data, None),))
+    return ByteBlock(len(data), ((data, None),))
 
 
-def repeated(content: bytes, rows: int) -> Block:
+def repeated(content: bytes, rows: int) -> ByteBlock:
     """Make a block of the same string in every row."""
     return fixed(np.broadcast_to(np.frombuffer(content, dtype=np.uint8), (rows, len(content))))
 
 
-def varint_block(values: npt.NDArray[np.int64]) -> Block:
+def varint_block(values: npt.NDArray[np.int64]) -> ByteBlock:
     """Make a block of varints, the two's complement of int64 numbers."""
     digits, lengths = encode_varints(values)
     if digits.shape[1] == 1:
         return fixed(digits)
-    return Block(len(values), ((digits, np.arange(digits.shape[1]) < lengths[:, None]),))
+    return ByteBlock(len(values), ((digits, np.arange(digits.shape[1]) < lengths[:, None]),))
 
 
-def beside(*blocks: Block) -> Block:
+def beside(*blocks: ByteBlock) -> ByteBlock:
     """Join blocks row by row."""
-    return Block(blocks[0].rows, tuple(chain.from_iterable(block.parts for block in blocks)))
+    return ByteBlock(blocks[0].rows, tuple(chain.from_iterable(block.parts for block in blocks)))

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stores.cells.blocks import Block, beside, block_of, fixed, repeated, text_block, varint_block
+from stores.cells.blocks import ByteBlock, beside, block_of, fixed, repeated, text_block, varint_block
 from stores.cells.value_types import StoredType, stored_type
 from stores.cells.varint import varint
 
@@ -21,7 +21,7 @@ _NULL_TIMESTAMP = int(np.iinfo(np.int64).min)
 _FIELD_1 = b"\x0a"
 
 
-def encode_block(column: pa.Array | pa.ChunkedArray, value_type: str, where: str = "column") -> Block:
+def encode_block(column: pa.Array | pa.ChunkedArray, value_type: str, where: str = "column") -> ByteBlock:
     """Encode a column, one cell per row.
 
     Null is the empty cell, and so is NaN in a DOUBLE or FLOAT column: Feast stores no NaN. Inside a list, a null
@@ -65,7 +65,7 @@ def _cast(column: pa.Array | pa.ChunkedArray, stored: StoredType, where: str) ->
         ) from error
 
 
-def _encode_scalars(array: pa.Array, stored: StoredType) -> Block:
+def _encode_scalars(array: pa.Array, stored: StoredType) -> ByteBlock:
     tag = repeated(stored.tag, len(array))
     if stored.group == "text":
         texts = text_block(array.fill_null(b"" if array.type == pa.binary() else ""))
@@ -77,7 +77,7 @@ def _encode_scalars(array: pa.Array, stored: StoredType) -> Block:
     return beside(tag, varint_block(_integers(array, 0)))
 
 
-def _encode_lists(array: pa.Array, stored: StoredType) -> Block:
+def _encode_lists(array: pa.Array, stored: StoredType) -> ByteBlock:
     bounds = array.offsets.to_numpy()
     flat = array.values.slice(int(bounds[0]), int(bounds[-1] - bounds[0])) if len(bounds) else array.values
     elements, ends = _elements(flat, stored)

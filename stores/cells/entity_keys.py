@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from stores.cells.blocks import Block, beside, block_of, fixed, repeated, text_block
+from stores.cells.blocks import ByteBlock, beside, block_of, fixed, repeated, text_block
 from stores.cells.layout import LayoutError
 
 # Feast's ValueType numbers and, for numbers, their struct format.
@@ -72,7 +72,7 @@ class EntityKeyEncoder:
         rows = zip(*parts, strict=True)
         return [None if None in row else head + b"".join(row) + tail for row in rows]
 
-    def encode_block(self, columns: Mapping[str, pa.Array]) -> Block:
+    def encode_block(self, columns: Mapping[str, pa.Array]) -> ByteBlock:
         """Encode one key per row from Arrow arrays without nulls, text for text keys and integers for the others.
 
         Raises:
@@ -83,7 +83,7 @@ class EntityKeyEncoder:
         return beside(repeated(self._head, rows), *parts, repeated(self._tail, rows))
 
 
-def _value_block(name: str, value_type: str, column: pa.Array) -> Block:
+def _value_block(name: str, value_type: str, column: pa.Array) -> ByteBlock:
     number, code = _TYPES[value_type]
     if not code:
         texts = text_block(column)

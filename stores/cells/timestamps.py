@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from stores.cells.blocks import Block, beside, repeated, varint_block
+from stores.cells.blocks import ByteBlock, beside, repeated, varint_block
 from stores.cells.varint import decode_varints
 
 NO_TIMESTAMP = int(np.iinfo(np.int64).min)
@@ -26,7 +26,7 @@ def encode_timestamps(micros: npt.NDArray[np.int64]) -> list[bytes]:
     return timestamp_block(micros).strings()
 
 
-def timestamp_block(micros: npt.NDArray[np.int64]) -> Block:
+def timestamp_block(micros: npt.NDArray[np.int64]) -> ByteBlock:
     """Encode event times; times before 1970 have negative seconds and positive nanoseconds, as protobuf wants.
 
     Args:
@@ -36,7 +36,7 @@ def timestamp_block(micros: npt.NDArray[np.int64]) -> Block:
     return beside(_field(_SECONDS_TAG, seconds), _field(_NANOS_TAG, rest * 1000))
 
 
-def _field(tag: int, values: npt.NDArray[np.int64]) -> Block:
+def _field(tag: int, values: npt.NDArray[np.int64]) -> ByteBlock:
     block = beside(repeated(bytes([tag]), len(values)), varint_block(values))
     zero = values == 0
     return block.without(zero) if zero.any() else block

@@ -11,7 +11,7 @@ import numpy as np
 from stores.cells.layout import ViewLayout
 from stores.cells.timestamps import encode_timestamps
 from stores.redis.monotonic import EncodedRows
-from stores.redis.writer import newest_rows
+from stores.redis.writer import newest_positions
 
 if TYPE_CHECKING:
     from feast.protos.feast.types.EntityKey_pb2 import EntityKey
@@ -36,7 +36,7 @@ def encode_feast_rows(layout: ViewLayout, keys: Sequence[bytes], data: Sequence[
         One batch for each set of features that occurs among the rows; nearly always one.
     """
     micros = np.fromiter((_micros(when) for _, _, when, _ in data), np.int64, len(data))
-    newest = newest_rows(list(keys), micros)
+    newest = newest_positions(list(keys), micros)
     join_keys = {name for name, _ in layout.join_keys}  # among a stream view's features; the key has them already
     groups: dict[tuple[str, ...], list[int]] = {}
     for row in range(len(data)) if newest is None else newest.tolist():

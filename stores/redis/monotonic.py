@@ -18,7 +18,7 @@ import hiredis
 from redis.cluster import RedisCluster
 from redis.exceptions import NoScriptError, ResponseError
 
-from stores.cells.blocks import Block, beside, repeated
+from stores.cells.blocks import ByteBlock, beside, repeated
 from stores.redis.connection import Client
 from stores.redis.exchange import exchange
 from stores.redis.msgpack import packed_block, packed_string
@@ -86,7 +86,9 @@ def pack_rows(client: Client, rows: EncodedRows, key_ttl_seconds: int = 0) -> Pa
     return PackedRows(keys, calls)
 
 
-def pack_blocks(keys: Block, fields: Sequence[bytes], columns: Sequence[Block], key_ttl_seconds: int = 0) -> PackedRows:
+def pack_blocks(
+    keys: ByteBlock, fields: Sequence[bytes], columns: Sequence[ByteBlock], key_ttl_seconds: int = 0
+) -> PackedRows:
     """Pack rows like `pack_rows`, for a single node and without one Python object per cell.
 
     Args:

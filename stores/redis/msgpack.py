@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stores.cells.blocks import Block, beside, repeated
+from stores.cells.blocks import ByteBlock, beside, repeated
 
 _FIXSTR, _STR16, _STR32 = 0xA0, 0xDA, 0xDB
 _SHORT, _MIDDLE = 1 << 5, 1 << 16
@@ -27,7 +27,7 @@ def packed_string(content: bytes) -> bytes:
     return bytes((_STR32,)) + length.to_bytes(4, "big") + content
 
 
-def packed_block(block: Block) -> Block:
+def packed_block(block: ByteBlock) -> ByteBlock:
     """Pack every string of a block; all shorter than 65,536 bytes."""
     lengths = block.lengths()
     if block.rows and (lengths == lengths[0]).all():
@@ -40,4 +40,4 @@ def packed_block(block: Block) -> Block:
     data[:, 2] = lengths & 0xFF
     mask = np.ones(data.shape, dtype=np.bool_)
     mask[short, 1:] = False
-    return beside(Block(block.rows, ((data, mask),)), block)
+    return beside(ByteBlock(block.rows, ((data, mask),)), block)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stores.cells.blocks import Block, beside, repeated
+from stores.cells.blocks import ByteBlock, beside, repeated
 
 _LINE = b"\r\n"
 
@@ -21,7 +21,7 @@ def bulk(content: bytes) -> bytes:
     return b"$%d\r\n%b\r\n" % (len(content), content)
 
 
-def bulk_block(block: Block) -> Block:
+def bulk_block(block: ByteBlock) -> ByteBlock:
     """Write every string of a block."""
     rows, lengths = block.rows, block.lengths()
     if rows and (lengths == lengths[0]).all():
@@ -31,10 +31,10 @@ def bulk_block(block: Block) -> Block:
     return beside(head, block, repeated(_LINE, rows))
 
 
-def _decimals(numbers: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Block:
+def _decimals(numbers: np.ndarray[tuple[int], np.dtype[np.int64]]) -> ByteBlock:
     """Write numbers, 0 or more, in decimal."""
     places = 10 ** np.arange(len(str(int(numbers.max(initial=0)))) - 1, -1, -1)
     digits = (numbers[:, None] // places % 10 + ord("0")).astype(np.uint8)
     mask = numbers[:, None] >= places
     mask[:, -1] = True
-    return Block(len(numbers), ((digits, mask),))
+    return ByteBlock(len(numbers), ((digits, mask),))

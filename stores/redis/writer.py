@@ -64,7 +64,7 @@ class OnlineWriter:
         keys = None
         if not self._all_differ(table):
             keys = self._encode_keys(table, 0)
-            newest = newest_rows(keys, micros)
+            newest = newest_positions(keys, micros)
             if newest is not None:
                 table, micros = table.take(pa.array(newest)), micros[newest]
                 keys = [keys[row] for row in newest]
@@ -137,7 +137,7 @@ def event_times(column: pa.ChunkedArray, where: str) -> npt.NDArray[np.int64]:
     return column.cast(pa.timestamp("us", tz=column.type.tz)).cast(pa.int64()).to_numpy()
 
 
-def newest_rows(keys: list[bytes], micros: npt.NDArray[np.int64]) -> npt.NDArray[np.int64] | None:
+def newest_positions(keys: list[bytes], micros: npt.NDArray[np.int64]) -> npt.NDArray[np.int64] | None:
     """Return the position of each key's newest row, ascending, the last at equal times; None if all keys differ."""
     if len(set(keys)) == len(keys):
         return None
