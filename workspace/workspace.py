@@ -25,7 +25,7 @@ class WorkspaceError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """Where one team's declarations, data and configuration are.
+    """Where one team's declarations, data and configuration are; paths are absolute, whatever they were given as.
 
     Attributes:
         repo: The feature repo, a folder of Feast declarations.
@@ -36,6 +36,11 @@ class Workspace:
     repo: Path
     data: Path
     yaml: Path
+
+    def __post_init__(self) -> None:
+        """Resolve paths: what imports the repo changes into it, where a relative path names nothing."""
+        for name in ("repo", "data", "yaml"):
+            object.__setattr__(self, name, Path(getattr(self, name)).resolve())
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Workspace:
@@ -115,6 +120,9 @@ def read_declarations(workspace: Workspace) -> RepoContents:
 
     Feast's registry forgets some of a declaration (a batch view's aggregations), so plans are read from these objects.
     The modules of a repo read before are forgotten first, so that two repos with equal file names do not mix.
+
+    Raises:
+        WorkspaceError: The repo declares no view and no service.
     """
     from feast.repo_operations import parse_repo
 
@@ -129,7 +137,13 @@ def read_declarations(workspace: Workspace) -> RepoContents:
     sys.path.insert(0, repo)
     try:
         os.chdir(repo)
-        return parse_repo(workspace.repo)
+        declared = parse_repo(workspace.repo)
     finally:
         os.chdir(home)
         sys.path.remove(repo)
+    kinds = (declared.feature_views, declared.stream_feature_views, declared.on_demand_feature_views)
+    if not any(kinds) and not declared.feature_services:
+        raise WorkspaceError(
+            f"{repo} declares no feature view and no feature service; name the folder whose .py files do with REPO=."
+        )
+    return declared
