@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workspace.quick_feast import quicken_feast
+
 if TYPE_CHECKING:
     from feast import FeatureStore
     from feast.repo_contents import RepoContents
@@ -97,9 +99,9 @@ def open_store(workspace: Workspace) -> FeatureStore:
     Raises:
         feast.errors.FeastConfigError: The configuration is not valid.
     """
+    silence_feast()
     from feast import FeatureStore
 
-    silence_feast()
     # The registry names a batch view's function by its module, so reading it needs the repo's modules.
     if str(workspace.repo) not in sys.path:
         sys.path.append(str(workspace.repo))
@@ -108,6 +110,7 @@ def open_store(workspace: Workspace) -> FeatureStore:
 
 def silence_feast() -> None:
     """Hide Feast's notes that stream, batch and on-demand views are experimental; importing Feast turns them on."""
+    quicken_feast()
     import feast.batch_feature_view
     import feast.on_demand_feature_view
     import feast.stream_feature_view  # noqa: F401 - each import sets a filter of its own, which ours must follow
@@ -124,9 +127,9 @@ def read_declarations(workspace: Workspace) -> RepoContents:
     Raises:
         WorkspaceError: The repo declares no view and no service.
     """
+    silence_feast()
     from feast.repo_operations import parse_repo
 
-    silence_feast()
     os.environ["MILLRACE_DATA"] = str(workspace.data)
     home, repo = os.getcwd(), str(workspace.repo)
     known = {path.stem for path in workspace.repo.glob("*.py")}
