@@ -14,7 +14,6 @@ from contract.tags import DeclarationError
 from contract.types import type_of_ddl
 from pipelines.semantics.feature import Feature
 
-
 MAX_SKEW: Final = 5 * MINUTE
 
 

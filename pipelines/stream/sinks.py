@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -16,7 +16,9 @@ import pyarrow.parquet as pq
 from bytewax.outputs import DynamicSink, FixedPartitionedSink, StatefulSinkPartition, StatelessSinkPartition
 
 from pipelines.plan import EventTable
+from pipelines.stream.dead_letters import DeadLetter, append_letters, log_file
 from pipelines.stream.intake import EventBatch
+from pipelines.stream.outage import Outage, persist
 from workspace.files import replacing
 
 
@@ -79,6 +81,7 @@ class LakeSink(FixedPartitionedSink[EventBatch, None]):
         """Note the tables by topic, with the number of partitions of each."""
         self._tables = tables
         self._order = {name: number for number, name in enumerate(sorted(self.list_parts()))}
+        self._outage = Outage("lake")
 
     def list_parts(self) -> list[str]:
         """Name every partition, as `topic/number`."""
@@ -92,13 +95,14 @@ class LakeSink(FixedPartitionedSink[EventBatch, None]):
         """Open one partition."""
         topic = for_part.rpartition("/")[0]
         table, _ = self._tables[topic]
-        return _LakePartition(Path(table.lake), table.timestamp)
+        return _LakePartition(Path(table.lake), table.timestamp, self._outage)
 
 
 class _LakePartition(StatefulSinkPartition[EventBatch, None]):
-    def __init__(self, folder: Path, timestamp: str) -> None:
+    def __init__(self, folder: Path, timestamp: str, outage: Outage) -> None:
         self._folder = folder
         self._timestamp = timestamp
+        self._outage = outage
         self._waiting: list[pa.Table] = []
 
     def write_batch(self, values: list[EventBatch]) -> None:
@@ -107,44 +111,61 @@ class _LakePartition(StatefulSinkPartition[EventBatch, None]):
     def snapshot(self) -> None:
         """Land what waits: Bytewax calls this before it forgets the events of an epoch."""
         if self._waiting:
-            land_events(pa.concat_tables(self._waiting), self._folder, self._timestamp)
+            events = pa.concat_tables(self._waiting)
+            land_events(events, self._folder, self._timestamp, partial(persist, self._outage))
             self._waiting = []
 
     def close(self) -> None:
         self.snapshot()
 
 
-def land_events(events: pa.Table, folder: Path, timestamp: str) -> None:
-    """Add events to a lake table, a new file for each UTC day among them; a file appears whole or not at all."""
+def land_events(
+    events: pa.Table, folder: Path, timestamp: str, attempt: Callable[[Callable[[], None]], None] = lambda land: land()
+) -> None:
+    """Add events to a lake table, a new file for each UTC day among them; a file appears whole or not at all.
+
+    `attempt` runs the landing of one day, and may run it again when it fails.
+    """
     days = pc.cast(pc.cast(events[timestamp], pa.date32()), pa.string())
     for day in pc.unique(days).to_pylist():
-        with replacing(folder / f"date={day}" / f"stream-{uuid.uuid4().hex}.parquet") as unfinished:
-            pq.write_table(events.filter(pc.equal(days, day)), unfinished, compression="zstd")
+        attempt(partial(_land_day, events.filter(pc.equal(days, day)), folder / f"date={day}"))
+
+
+def _land_day(events: pa.Table, folder: Path) -> None:
+    with replacing(folder / f"stream-{uuid.uuid4().hex}.parquet") as unfinished:
+        pq.write_table(events, unfinished, compression="zstd")
 
 
 class DeadLetterSink(DynamicSink[EventBatch]):
-    """Appends rejected events, with their reasons, to one JSON-lines file a topic and worker."""
+    """Appends rejected events, with their reasons, to one JSON-lines file a topic and worker.
+
+    A disk that is full holds the stream up until it takes them: an event is never dropped without a word.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Note the folder."""
         self._folder = folder
+        self._outage = Outage("dead-letter log")
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> _DeadLetterPartition:
         """Open the log of one worker."""
-        return _DeadLetterPartition(self._folder, worker_index)
+        return _DeadLetterPartition(self._folder, worker_index, self._outage)
 
 
 class _DeadLetterPartition(StatelessSinkPartition[EventBatch]):
-    def __init__(self, folder: Path, worker: int) -> None:
+    def __init__(self, folder: Path, worker: int, outage: Outage) -> None:
         self._folder = folder
         self._worker = worker
+        self._outage = outage
 
     def write_batch(self, items: list[EventBatch]) -> None:
+        at = datetime.now(UTC).isoformat()
+        letters: dict[str, list[DeadLetter]] = {}
         for batch in items:
-            if batch.rejected:
-                self._folder.mkdir(parents=True, exist_ok=True)
-                at = datetime.now(UTC).isoformat()
-                with (self._folder / f"{batch.topic}-{self._worker}.jsonl").open("a") as log:
-                    for event in batch.rejected:
-                        text = event.payload.decode("utf-8", "backslashreplace")
-                        log.write(json.dumps({"at": at, "reason": event.reason, "event": text}) + "\n")
+            for one in batch.rejected:
+                letters.setdefault(batch.topic, []).append(
+                    DeadLetter(at, batch.topic, batch.partition, one.offset, one.code, one.reason, one.payload)
+                )
+        for topic, those in letters.items():
+            file = log_file(self._folder, topic, self._worker)
+            persist(self._outage, partial(append_letters, file, those))

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from pipelines.plan import EventTable
-from pipelines.stream.intake import EventBatch, Intake
-from pipelines.stream.transport.base import Entries, EventReader
+from pipelines.stream.intake import EventBatch, Intake, Waiting, system_clock
+from pipelines.stream.outage import Outage
+from pipelines.stream.transport.base import Entries, EventReader, Retaining, TransportUnavailable
 
 READ = 10_000  # entries a read
 IDLE = timedelta(milliseconds=5)
+
+PATIENCE: Final = 5.0
+"""Seconds without an entry after which a replay judges what waits: its sender ticks sooner, or does not tick at all."""
+
+KEPT: Final = 3
+"""Snapshots until one is surely on the disk: a restart goes on from that one or a later one."""
 
 Clock = Callable[[], int]
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a partition goes on after a restart: the offset, and the times known there (microseconds)."""
+    """Where a partition goes on after a restart: the offset, the times known there (microseconds), events that wait."""
 
     offset: str
     newest: int | None
     now: int | None
+    waiting: tuple[Waiting, ...] = ()
 
 
 class EventSource(FixedPartitionedSource[EventBatch, Position]):
@@ -33,8 +44,8 @@ class EventSource(FixedPartitionedSource[EventBatch, Position]):
     Args:
         reader: The transport.
         tables: The tables with their required columns.
-        clock: The wall clock in microseconds, which an idle partition takes for its time; None in a replay, where only
-            events and ticks move time.
+        clock: The wall clock in microseconds, against which events are held and which an idle partition takes for its
+            time; None in a replay, where only events and ticks move time.
     """
 
     def __init__(
@@ -44,6 +55,7 @@ class EventSource(FixedPartitionedSource[EventBatch, Position]):
         self._reader = reader
         self._tables = {table.topic or table.name: (table, required) for table, required in tables}
         self._clock = clock
+        self._outage = Outage("broker")
 
     def list_parts(self) -> list[str]:
         """Name every partition, as `topic/number`."""
@@ -54,48 +66,83 @@ class EventSource(FixedPartitionedSource[EventBatch, Position]):
         topic, _, number = for_part.rpartition("/")
         table, required = self._tables[topic]
         at = resume_state or Position("0", None, None)
-        return EventPartition(
-            self._reader, Intake(table, int(number), required, at.newest, at.now), at.offset, self._clock
-        )
+        live = self._clock is not None
+        intake = Intake(table, int(number), required, at.newest, at.now, live, at.waiting, self._clock or system_clock)
+        return EventPartition(self._reader, intake, at.offset, self._clock, self._outage)
 
 
 class EventPartition(StatefulSourcePartition[EventBatch, Position]):
     """One partition of a topic."""
 
-    def __init__(self, reader: EventReader, intake: Intake, offset: str, clock: Clock | None) -> None:
+    def __init__(
+        self,
+        reader: EventReader,
+        intake: Intake,
+        offset: str,
+        clock: Clock | None,
+        outage: Outage,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Start after `offset`."""
         self._reader = reader
         self._intake = intake
+        self._topic = intake.table.topic or intake.table.name
         self._offset = offset
         self._clock = clock
+        self._outage = outage
+        self._seconds = seconds
+        self._quiet_since: float | None = None
         self._awake: datetime | None = None
+        self._snapshots: deque[str] = deque(maxlen=KEPT)
 
     def next_batch(self) -> list[EventBatch]:
-        """Return what is there: one batch, or nothing."""
-        topic = self._intake.table.topic or self._intake.table.name
-        entries = self._reader.read(topic, self._intake.partition, self._offset, READ)
+        """Return what is there: one batch, or nothing. A broker that is away may come back, so the partition waits."""
+        try:
+            entries = self._reader.read(self._topic, self._intake.partition, self._offset, READ)
+        except TransportUnavailable as error:
+            # No time passes meanwhile: there may be events that nobody can see yet.
+            self._quiet_since = None
+            self._sleep(timedelta(seconds=self._outage.failed(error, (self._topic, self._intake.partition))))
+            return []
+        except StopIteration:
+            if not self._intake.waiting:
+                raise
+            return [self._intake.judge_rest(ended=True)]
+        self._outage.worked()
         self._offset = entries.offset
         if entries.count:
-            self._awake = None
+            self._quiet_since = self._awake = None
             return [self._intake.take(entries)]
-        idle_since = self._awake
-        self._awake = datetime.now(UTC) + IDLE
-        if self._clock is None or idle_since is None:
+        self._sleep(IDLE)
+        if self._quiet_since is None:
+            self._quiet_since = self._seconds()  # the first empty read is no idleness: it may only be slow
             return []
-        return self._follow_clock(entries)
+        return self._pass_time(entries) if self._clock is None else self._follow_clock(entries, self._clock())
 
     def next_awake(self) -> datetime | None:
         """Return when to look again: at once while there are events."""
         return self._awake
 
     def snapshot(self) -> Position:
-        """Return where to go on."""
-        return Position(self._offset, self._intake.newest, self._intake.now)
+        """Return where to go on; the broker may forget what a restart will surely not read again."""
+        if len(self._snapshots) == KEPT and isinstance(self._reader, Retaining):
+            self._reader.retain(self._topic, self._intake.partition, self._snapshots[0])
+        self._snapshots.append(self._offset)
+        return Position(self._offset, self._intake.newest, self._intake.now, self._intake.waiting)
 
-    def _follow_clock(self, entries: Entries) -> list[EventBatch]:
+    def _sleep(self, time: timedelta) -> None:
+        self._awake = datetime.now(UTC) + time
+
+    def _follow_clock(self, entries: Entries, now: int) -> list[EventBatch]:
         """Let the time of an idle partition move with the clock, a second at a time."""
-        assert self._clock is not None
-        now = self._clock()
         if self._intake.now is not None and now - self._intake.now < 1_000_000:
             return []
         return [self._intake.take(entries, now)]
+
+    def _pass_time(self, entries: Entries) -> list[EventBatch]:
+        """In a replay, judge what has waited long enough."""
+        quiet = self._seconds() - (self._quiet_since or 0.0)
+        if not self._intake.waiting or quiet < PATIENCE:
+            return []
+        batch = self._intake.judge_rest(ended=False)
+        return [batch] if len(batch.landed) or batch.rejected else []

@@ -1,19 +1,21 @@
 """What a transport of events is, to its readers and to its publishers.
 
-A transport holds events by topic, each topic in partitions of its own number. An entry is an event, as JSON, or a tick: a
-time in microseconds by which everything before it has been sent. Ticks let a replay say what time it is; live, an idle
-partition takes the clock's.
+A transport holds events by topic, each topic in partitions of its own number. An entry is an event, in the source's encoding,
+or a tick: a time in microseconds by which everything before it has been sent. Ticks let a replay say what time it is; live,
+an idle partition takes the clock's.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
 
 from pipelines.plan import EventTable
+from pipelines.stream.transport.rejected import Rejected
 
 DEFAULT_PARTITIONS = 4
 
@@ -23,24 +25,37 @@ class Entries:
     """What one read of a partition gave.
 
     Attributes:
-        payloads: Events as JSON, in order.
+        payloads: Events as they came, in order.
         tick: The latest tick among them, microseconds; None for none.
         offset: Where the next read starts.
         count: Entries read, ticks included.
+        offsets: The offset of each payload; empty where the transport does not tell.
+        arrived: When each payload came to the broker, microseconds by the broker's clock, 0 where that is not known; empty
+            where it never is.
+        ticks: Every tick: before which payload it came, and its time. Empty: `tick` came after all payloads.
+        rejected: Entries that hold neither an event nor a tick.
     """
 
     payloads: list[bytes]
     tick: int | None
     offset: str
     count: int
+    offsets: Sequence[str] = ()
+    arrived: Sequence[int] = ()
+    ticks: Sequence[tuple[int, int]] = ()
+    rejected: Sequence[Rejected] = ()
 
 
 class TransportUnavailable(ConnectionError):  # noqa: N818 - it reads as what happened
-    """The broker does not answer."""
+    """The broker does not answer: it may come back, so a reader waits."""
 
 
 class TransportError(ValueError):
     """An address of no kind that is known, or a topic that is not as it was said to be."""
+
+
+class LostEventsError(TransportError):
+    """Events were dropped by the broker before they were read; the message says which, and how to mend it."""
 
 
 class EventReader(Protocol):
@@ -54,11 +69,20 @@ class EventReader(Protocol):
 
         Raises:
             TransportUnavailable: The broker does not answer.
+            LostEventsError: The broker no longer has all that came after the offset.
             StopIteration: There will never be more: the dataflow ends.
         """
 
     def lag(self, topic: str) -> dict[int, float]:
         """Return how far the stream is behind the newest entry of each partition, seconds; empty where nobody knows."""
+
+
+@runtime_checkable
+class Retaining(Protocol):
+    """A reader of a broker that drops old entries, and does not drop those that may still be read."""
+
+    def retain(self, topic: str, partition: int, offset: str) -> None:
+        """Note that a restart may go on from this offset: what is before it is not needed any more."""
 
 
 class EventPublisher(Protocol):

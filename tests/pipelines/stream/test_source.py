@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from pipelines.plan import EventTable
-from pipelines.stream.source import EventPartition, EventSource
-from pipelines.stream.transport.base import Entries
+from pipelines.stream.intake import Intake
+from pipelines.stream.outage import Outage
+from pipelines.stream.source import KEPT, PATIENCE, EventPartition, EventSource, Position
+from pipelines.stream.transport.base import Entries, TransportUnavailable
 
 EVENT = b'{"id": 1, "at": "1970-01-01T00:00:05Z", "user": "a"}'
 SECOND = 1_000_000
@@ -17,10 +19,11 @@ SECOND = 1_000_000
 
 @dataclass
 class ScriptedBroker:
-    """Gives what was put in, one read after the other, then nothing."""
+    """Gives what was put in, one read after the other, then nothing; an error that was put in is raised."""
 
-    reads: list[Entries] = field(default_factory=list)
+    reads: list[Entries | Exception] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    retained: list[tuple[str, int, str]] = field(default_factory=list)
 
     def partitions(self, topic: str) -> int:
         return 2
@@ -30,7 +33,13 @@ class ScriptedBroker:
 
     def read(self, topic: str, partition: int, offset: str, most: int) -> Entries:
         self.asked.append(offset)
-        return self.reads.pop(0) if self.reads else Entries([], None, offset, 0)
+        found = self.reads.pop(0) if self.reads else Entries([], None, offset, 0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def retain(self, topic: str, partition: int, offset: str) -> None:
+        self.retained.append((topic, partition, offset))
 
 
 @pytest.fixture
@@ -81,3 +90,83 @@ def test_a_partition_with_events_looks_again_at_once_and_an_idle_one_later(table
     assert partition.next_awake() is None
     partition.next_batch()
     assert partition.next_awake() is not None
+
+
+AWAY = TransportUnavailable("the broker does not answer; start it.")
+
+
+def test_a_broker_that_is_away_is_waited_for_and_read_again_from_the_same_offset(
+    table: EventTable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broker = ScriptedBroker([Entries([EVENT], None, "7", 1), AWAY, AWAY, Entries([EVENT], None, "8", 1)])
+    partition = open_partition(broker, table, clock=lambda: 100 * SECOND)
+    batches = [partition.next_batch()]
+    for _ in range(2):
+        batches.append(partition.next_batch())
+        assert partition.next_awake() is not None
+    batches.append(partition.next_batch())
+    assert [len(one) for one in batches] == [1, 0, 0, 1]
+    assert broker.asked == ["0", "7", "7", "7"]
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "broker: the broker does not answer; start it. Waiting until it is back."
+    assert said[1].startswith("broker: back after")
+    assert len(said) == 2
+
+
+def test_while_the_broker_is_away_no_time_passes(table: EventTable) -> None:
+    now = [5 * SECOND]
+    broker = ScriptedBroker(
+        [Entries([EVENT], None, "7", 1), Entries([], None, "7", 0), AWAY, Entries([], None, "7", 0)]
+    )
+    partition = open_partition(broker, table, clock=lambda: now[0])
+    partition.next_batch()
+    now[0] = 60 * SECOND
+    assert [partition.next_batch() for _ in range(3)] == [[], [], []], "what came meanwhile may only be slow"
+    (batch,) = partition.next_batch()
+    assert batch.now == 60 * SECOND
+
+
+def test_the_broker_may_forget_what_no_restart_will_read(table: EventTable) -> None:
+    broker = ScriptedBroker([Entries([EVENT], None, str(number), 1) for number in range(1, 6)])
+    partition = open_partition(broker, table)
+    for _ in range(5):
+        partition.next_batch()
+        partition.snapshot()
+    assert broker.retained == [("clicks", 1, str(number)) for number in range(1, 6 - KEPT)]
+
+
+AHEAD = b'{"id": 2, "at": "1970-01-01T10:00:00Z", "user": "a"}'
+
+
+def test_a_restart_remembers_what_waits(table: EventTable) -> None:
+    broker = ScriptedBroker([Entries([EVENT], None, "7", 1), Entries([AHEAD], None, "8", 1, ["8"], [9])])
+    partition = open_partition(broker, table)
+    partition.next_batch()
+    partition.next_batch()
+    again = open_partition(ScriptedBroker([Entries([], 36_000 * SECOND, "9", 1)]), table, resume=partition.snapshot())
+    (batch,) = again.next_batch()
+    assert batch.events["id"].to_pylist() == [2]
+    assert again.snapshot() == Position("9", 36_000 * SECOND, 36_000 * SECOND + 1, ())
+
+
+def test_a_replay_that_has_nothing_to_read_for_a_while_judges_what_waits(table: EventTable) -> None:
+    seconds = [0.0]
+    intake = Intake(table, 1, ("at", "id"))
+    broker = ScriptedBroker([Entries([EVENT, AHEAD], None, "8", 2)])
+    partition = EventPartition(broker, intake, "0", None, Outage("broker"), lambda: seconds[0])
+    assert len(partition.next_batch()[0].events) == 1
+    assert [partition.next_batch() for _ in range(2)] == [[], []]
+    seconds[0] = PATIENCE
+    (batch,) = partition.next_batch()
+    assert batch.events["id"].to_pylist() == [2]
+    assert partition.next_batch() == []
+
+
+def test_at_the_end_of_a_replay_what_waits_is_given_and_then_it_ends(table: EventTable) -> None:
+    broker = ScriptedBroker([Entries([EVENT, AHEAD], None, "8", 2), StopIteration(), StopIteration()])
+    partition = open_partition(broker, table)
+    partition.next_batch()
+    (batch,) = partition.next_batch()
+    assert batch.events["id"].to_pylist() == [2]
+    with pytest.raises(StopIteration):
+        partition.next_batch()
