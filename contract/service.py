@@ -51,6 +51,7 @@ class OnDemandView:
         name: The view's name.
         mode: `pandas` or `python`.
         udf: The declared function: a frame to a frame, or a dict of lists to a dict of lists.
+        source: Its text.
         inputs: The stored features it declares: (alias of the view, feature).
         outputs: The features the service takes from it: (name, kind).
         problem: Why it cannot be computed for a batch of rows; None when it can.
@@ -62,6 +63,7 @@ class OnDemandView:
     inputs: tuple[tuple[str, str], ...]
     outputs: tuple[tuple[str, str], ...]
     problem: str | None = None
+    source: str = field(default="", repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +227,8 @@ def _on_demand(view: OnDemandFeatureView, projection: FeatureViewProjection) -> 
     inputs = [(_alias(p), f.name) for p in view.source_feature_view_projections.values() for f in p.features]
     outputs = [(f.name, kind_of_field(f.dtype)) for f in projection.features]
     udf: Any = getattr(view.feature_transformation, "udf", None)
-    return OnDemandView(view.name, view.mode, udf, tuple(inputs), tuple(outputs), problem)
+    source = getattr(view.feature_transformation, "udf_string", None) or ""
+    return OnDemandView(view.name, view.mode, udf, tuple(inputs), tuple(outputs), problem, source)
 
 
 def _request(service: str, keys: dict[str, str], sources: list[tuple[str, Any]]) -> tuple[RequestData, ...]:

@@ -102,7 +102,7 @@ def build_training_set(
         chosen = np.linspace(0, len(events) - 1, max(limit, 1)).astype("int64")
         events = events.iloc[chosen].reset_index(drop=True)
     entities = _entity_frame(declared, events)
-    with told_by_view(declared.service, entities):
+    with told_by_view(declared.service):
         joined = store.get_historical_features(
             entity_df=entities, features=store.get_feature_service(declared.service), full_feature_names=True
         ).to_df()

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 import time
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from contract.failing_function import advice, failing_line
 from contract.service import OnDemandView
 from contract.types import is_number
 from stores.cells.column import Column
@@ -45,8 +45,13 @@ def compute(view: OnDemandView, given: Mapping[str, Column], rows: int) -> tuple
     try:
         return _call(view, inputs, rows), False
     except Exception as error:
-        _tell(view, inputs, error)
-    parts = [_call_one(view, {name: c.slice(row, row + 1) for name, c in inputs.items()}) for row in range(rows)]
+        failed = error
+    parts, first = [], None
+    for row in range(rows):
+        part = _call_one(view, {name: column.slice(row, row + 1) for name, column in inputs.items()})
+        first = row if part is None and first is None else first
+        parts.append(part or {f"{view.name}__{name}": Column.missing(kind, 1) for name, kind in view.outputs})
+    _tell(view, inputs, failed, first)
     names = [f"{view.name}__{name}" for name, _ in view.outputs]
     return {name: concatenate([part[name] for part in parts]) for name in names}, True
 
@@ -54,17 +59,23 @@ def compute(view: OnDemandView, given: Mapping[str, Column], rows: int) -> tuple
 _told: dict[str, float] = {}
 
 
-def _tell(view: OnDemandView, inputs: Mapping[str, Column], error: Exception) -> None:
-    """Log what failed, where, and for which row to begin with: once a minute a view."""
+def _tell(view: OnDemandView, inputs: Mapping[str, Column], error: Exception, row: int | None) -> None:
+    """Log what failed, in which line, and the first row on which it fails: once a minute a view."""
     now = time.monotonic()
     if now - _told.get(view.name, float("-inf")) < TELL_AGAIN_S:
         return
     _told[view.name] = now
-    frames = [one for one in traceback.extract_tb(error.__traceback__) if "site-packages" not in one.filename]
-    where = f"{frames[-1].filename}, line {frames[-1].lineno}: {frames[-1].line}" if frames else "unknown place"
-    example = ", ".join(f"{name}={column.as_json(0)}" for name, column in inputs.items() if "__" not in name)
+    example = ", ".join(
+        f"{name}={one.as_json(row)}" for name, one in inputs.items() if row is not None and "__" not in name
+    )
     _log.warning(
-        "%s failed with %s: %s (%s); its batch begins with %s", view.name, type(error).__name__, error, where, example
+        "on-demand view %s failed with %s: %s (%s). %s It fails on %s",
+        view.name,
+        type(error).__name__,
+        error,
+        failing_line(error, view.name, view.source),
+        advice(error),
+        f"the row {example}." if example else "the batch, but on none of its rows alone.",
     )
 
 
@@ -98,11 +109,12 @@ def _call(view: OnDemandView, inputs: Mapping[str, Column], rows: int) -> dict[s
     return outputs
 
 
-def _call_one(view: OnDemandView, inputs: Mapping[str, Column]) -> dict[str, Column]:
+def _call_one(view: OnDemandView, inputs: Mapping[str, Column]) -> dict[str, Column] | None:
+    """Compute one row; None where the function fails for it."""
     try:
         return _call(view, inputs, 1)
     except Exception:
-        return {f"{view.name}__{name}": Column.missing(kind, 1) for name, kind in view.outputs}
+        return None
 
 
 def _call_pandas(view: OnDemandView, inputs: Mapping[str, Column]) -> Iterator[tuple[str, Column]]:

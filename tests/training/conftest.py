@@ -82,6 +82,11 @@ def write_lake(folder: Path, events: pd.DataFrame) -> None:
         of_day.to_parquet(path, index=False)
 
 
+def _whole(rate: float | None) -> int:
+    """Return a rate in percent: what a function beside it may not use."""
+    return 0 if rate is None else int(rate * 100)
+
+
 def declarations(data: Path) -> list[Any]:
     """Return the Feast objects of the ads domain."""
     from feast import Entity, FeatureService, FeatureView, Field, FileSource, RequestSource, ValueType
@@ -147,6 +152,23 @@ def declarations(data: Path) -> list[Any]:
     def divided(inputs: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame({"per_slot": inputs["bid"] / inputs["this_slot"]})
 
+    @on_demand_feature_view(
+        sources=[impression, ad_activity], schema=[Field(name="rate_text", dtype=Int64)], mode="pandas"
+    )
+    def careless(inputs: pd.DataFrame) -> pd.DataFrame:
+        return pd.DataFrame({"rate_text": [len(f"{int(rate * 100)}") for rate in inputs["click_rate"]]})
+
+    @on_demand_feature_view(
+        sources=[impression, ad_activity], schema=[Field(name="rate_list", dtype=Int64)], mode="python"
+    )
+    def careless_lists(inputs: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        # A line of its own, so that it is the third.
+        return {"rate_list": [int(rate * 100) for rate in inputs["click_rate"]]}
+
+    @on_demand_feature_view(sources=[ad_activity], schema=[Field(name="percent", dtype=Int64)], mode="python")
+    def helped(inputs: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        return {"percent": [_whole(rate) for rate in inputs["click_rate"]]}
+
     label = {"millrace.label": "clicks:clicked"}
     numbers = ad_activity[["views_1d", "click_rate", "is_new"]]
     return [
@@ -158,6 +180,9 @@ def declarations(data: Path) -> list[Any]:
         weather_context,
         oracle_context,
         divided,
+        careless,
+        careless_lists,
+        helped,
         FeatureService(name="ads_v2", features=[bid_context, numbers], tags=label),
         FeatureService(
             name="ads_v10", features=[numbers, bid_context], tags=label | {"millrace.drop_known": "visitor_id"}
@@ -172,6 +197,9 @@ def declarations(data: Path) -> list[Any]:
         FeatureService(name="a_weather", features=[weather_context], tags=label),
         FeatureService(name="a_cheating", features=[oracle_context], tags=label),
         FeatureService(name="a_infinite", features=[numbers, divided], tags=label),
+        FeatureService(name="a_careless", features=[numbers, careless], tags=label),
+        FeatureService(name="a_careless_lists", features=[numbers, careless_lists], tags=label),
+        FeatureService(name="a_helped", features=[numbers, helped], tags=label),
     ]
 
 

@@ -140,3 +140,34 @@ def test_offline_store_that_loses_rows_is_refused() -> None:
     declared = TrainingTask("s", "y", "src", "p", "t", "id", timedelta(0), None, ("k",), (), ("v__f",))
     with pytest.raises(TrainingError, match=r"returned 1 rows for 2 label events; use offline_store"):
         _in_order(declared, pd.DataFrame({"v__f": [1.0], "millrace_row": [0]}), 2)
+
+
+@pytest.mark.parametrize(
+    ("service", "says"),
+    [
+        pytest.param(
+            "a_careless",
+            r"a_careless: on-demand view careless failed with ValueError: cannot convert float NaN to integer"
+            r" \(line 2 of careless: return pd\.DataFrame\(.*\)\. Let the function give null where an input is null\."
+            r" It fails on the row .*click_rate=nan, .*ad_id=\d+",
+            id="pandas",
+        ),
+        pytest.param(
+            "a_careless_lists",
+            r"on-demand view careless_lists failed with TypeError: .*"
+            r"\(line 3 of careless_lists: return \{.*\. It fails on the row .*click_rate=(None|nan)",
+            id="python",
+        ),
+        pytest.param(
+            "a_helped",
+            r"view helped failed with NameError: .* Feast runs the function by its text alone, with only pd and np: define or"
+            r" import what else it needs inside it\.",
+            id="helper beside it",
+        ),
+    ],
+)
+def test_a_function_that_fails_is_named_with_its_line_and_a_row_on_which_it_fails(
+    ads: Any, service: str, says: str
+) -> None:
+    with pytest.raises(TrainingError, match=says):
+        build_training_set(ads.store, read_task(ads.store, service), START, END)

@@ -14,6 +14,7 @@ import redis
 from contract.service import read_service
 from serving.config import ServingConfig
 from serving.request.schema import request_schema
+from serving.scoring import on_demand
 from serving.scoring.features import FeatureVectors
 from serving.scoring.lookup import Lookup
 from serving.scoring.scorer import Scorer, build_scorers
@@ -137,9 +138,13 @@ def test_ttl_counts_from_the_event_timestamp(scorer: Scorer, request_body: dict[
     assert scored.features.columns["user_activity__clicks"].as_json(0) == 9
 
 
-def test_function_that_fails_for_one_request_costs_the_others_nothing(
-    scorer: Scorer, request_body: dict[str, object]
+def test_function_that_fails_for_one_request_costs_the_others_nothing_and_is_told(
+    scorer: Scorer,
+    request_body: dict[str, object],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(on_demand, "_told", {})
     at = str(request_body["event_timestamp"])
     scored = scorer.score(rows_of(scorer, (WHOLE, ("ann", 7, 13.0, 1)), at))
     values = scored.features.columns["bid_against_ad__expected_value"]
@@ -147,6 +152,11 @@ def test_function_that_fails_for_one_request_costs_the_others_nothing(
     assert scored.features.degraded
     missing = scorer.explain(scored, 1)["missing"]
     assert missing == [{"feature": "bid_against_ad__expected_value", "reason": "compute_failed"}]
+    assert (
+        "on-demand view bid_against_ad failed with ArithmeticError: thirteen"
+        ' (line 7 of bid_against_ad: raise ArithmeticError("thirteen"))'
+    ) in caplog.text
+    assert "It fails on the row user_id=ann, ad_id=7, bid=13.0, slot=1" in caplog.text
 
 
 def test_number_beyond_32_bits_is_missing_to_the_model(scorer: Scorer, request_body: dict[str, object]) -> None:
