@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup redis simulate apply plan backfill materialize stream train validate parity serve run status test test-fast check bench clean
+.PHONY: help setup redis simulate apply plan backfill materialize stream train validate parity serve run status replay-dead-letters test test-fast check bench clean
 
 PYTHON ?= $(or $(shell command -v python3.11),$(shell command -v python3),python3.11)
 VENV := .venv
@@ -17,7 +17,7 @@ export RAY_DISABLE_IMPORT_WARNING := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 help:  ## list the commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Python 3.11 is needed: install python3.11, or name yours with PYTHON=path"; exit 1; }
@@ -26,6 +26,8 @@ $(READY): requirements.lock pyproject.toml
 	@echo "installing (about 3 GB, a minute)"
 	@$(VENV)/bin/uv pip install --quiet --compile-bytecode --python $(PY) -r requirements.lock
 	@$(VENV)/bin/uv pip install --quiet --python $(PY) --no-deps -e .
+	@echo "preparing Spark's start (half a minute)"
+	@$(PY) -m pipelines.batch.class_archive
 	@touch $@
 
 setup: $(READY)  ## make the virtual environment (everything else does this by itself)
@@ -68,6 +70,9 @@ run: setup  ## all of it, then live traffic until Ctrl-C (ONCE=1 EVENTS=file.par
 
 status: setup  ## show what is there, and how far the stream is
 	@$(PY) -m commands status
+
+replay-dead-letters: setup  ## put rejected events back once they are mended (REASON=missing,future FILE=edited.jsonl)
+	@$(PY) -m commands replay-dead-letters
 
 test: setup  ## all tests: real Redis, Spark, Bytewax, Ray and HTTP
 	@$(PY) -m pytest -n $(or $(JOBS),2) --dist loadgroup --durations=10

@@ -18,6 +18,7 @@ COMMANDS = {
     "validate": "check events and feature logs",
     "parity": "hold online against offline",
     "status": "show what is there and how far the stream is",
+    "replay-dead-letters": "put mended events back on their topics",
     "run": "do all of it, and keep traffic going",
 }
 
@@ -26,10 +27,11 @@ def main(arguments: list[str]) -> int:
     """Run one command and return the exit code."""
     if len(arguments) != 1 or arguments[0] not in COMMANDS:
         print("usage: python -m commands NAME, with NAME one of\n")
-        print("\n".join(f"  {name:12} {what}" for name, what in COMMANDS.items()))
+        print("\n".join(f"  {name:20} {what}" for name, what in COMMANDS.items()))
         return 2
+    name = arguments[0].replace("-", "_")
     try:
-        module = importlib.import_module("commands.loop.main" if arguments[0] == "run" else f"commands.{arguments[0]}")
+        module = importlib.import_module("commands.loop.main" if arguments[0] == "run" else f"commands.{name}")
         return int(module.main() or 0)
     except KeyboardInterrupt:
         return 130

@@ -46,14 +46,9 @@ class DeadLetter:
 
     @property
     def identity(self) -> str:
-        """Return what tells this letter from others, edited ones of the same event included."""
+        """Return what tells this letter from others, edited ones of the same event included; a line written twice has one."""
         place = json.dumps([self.topic, self.partition, self.offset or self.at])
         return hashlib.sha256(place.encode() + b"\0" + self.payload).hexdigest()[:32]
-
-    @property
-    def place(self) -> tuple[str, int, str]:
-        """Return where the event came from: a line that was written twice has it twice."""
-        return self.topic, self.partition, self.offset or self.identity
 
     def line(self) -> str:
         """Return the letter as a line of the log, with its end."""

@@ -120,7 +120,7 @@ class Intake:
         decoded = decode_events(given.payloads, self.table)
         bad = dict(zip(decoded.rejected_at, decoded.rejected, strict=True))
         table, at = decoded.table, decoded.at
-        faults = _find_faults(table, self.required, self.table.timestamp)
+        faults = find_faults(table, self.required, self.table.timestamp)
         if faults:
             bad |= {int(at[row]): Rejected(given.payloads[at[row]], *fault) for row, fault in faults.items()}
             keep = np.setdiff1d(np.arange(len(table)), list(faults))
@@ -184,7 +184,7 @@ def _given(waiting: Sequence[Waiting], entries: Entries, clock: int) -> _Given:
     return _Given(payloads, offsets, arrived)
 
 
-def _find_faults(table: pa.Table, required: Sequence[str], timestamp: str) -> dict[int, tuple[str, str]]:
+def find_faults(table: pa.Table, required: Sequence[str], timestamp: str) -> dict[int, tuple[str, str]]:
     """Return by row what no event may have: no value where one is needed, a time that is none."""
     faults: dict[int, tuple[str, str]] = {}
     for name in required:

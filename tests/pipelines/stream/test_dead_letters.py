@@ -62,7 +62,6 @@ def test_letters_are_told_apart_by_where_the_event_lay_and_what_it_says() -> Non
     same = DeadLetter("later", "clicks", 3, "17-0", "late", "late", b'{"id": 1}')
     edited = DeadLetter("later", "clicks", 3, "17-0", "late", "late", b'{"id": 2}')
     assert (same.identity, edited.identity == LETTER.identity) == (LETTER.identity, False)
-    assert (edited.place, LETTER.place) == (("clicks", 3, "17-0"),) * 2
 
 
 def test_a_topic_may_have_any_name(tmp_path: Path) -> None:
