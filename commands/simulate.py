@@ -8,13 +8,24 @@ from commands.loop.services import read_services
 from commands.loop.tables import event_sources
 from commands.plan import read_plans
 from pipelines.batch.lake import DAY
-from workspace.workspace import Workspace, open_store
+from workspace.workspace import Workspace, open_store, read_declarations
+
+
+class NotAppliedError(ValueError):
+    """Declarations that the registry does not know yet."""
 
 
 def main() -> None:
-    """Simulate the days that `events.py` says, the last of them today, and land those that are over."""
+    """Simulate the days that `events.py` says, the last of them today, and land those that are over.
+
+    Raises:
+        NotAppliedError: The services, whose labels are events as well, are not registered yet.
+    """
     workspace = Workspace.from_env()
-    sources = event_sources(read_plans(workspace), read_services(open_store(workspace)))
+    services = read_services(open_store(workspace))
+    if not services and read_declarations(workspace).feature_services:
+        raise NotAppliedError("the feature services are not registered yet; run `make apply` first.")
+    sources = event_sources(read_plans(workspace), services)
     simulation = open_simulation(workspace.repo, sources)
     history = build_history(sources, simulation.history(), 0, 1, simulation)
     history.land()

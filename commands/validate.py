@@ -10,8 +10,16 @@ from commands.table import show_table
 from workspace.workspace import Workspace
 
 
+class NothingToValidateError(ValueError):
+    """A workspace without events and feature logs."""
+
+
 def main() -> int:
-    """Check every event table and every feature log there is; return 1 if an expectation failed."""
+    """Check every event table and every feature log there is; return 1 if an expectation failed.
+
+    Raises:
+        NothingToValidateError: There is neither a table nor a log.
+    """
     from validation.report import ValidationFailed
 
     workspace = Workspace.from_env()
@@ -34,5 +42,9 @@ def main() -> int:
                 rows.append((what, "failed"))
                 failures.append(str(error))
     show_table(("data", "result"), rows)
+    if all(result == "not there" for _, result in rows):
+        raise NothingToValidateError(
+            f"nothing to check in {workspace.data}; run `make simulate`, or land events there, and then `make backfill`."
+        )
     print("\n".join(failures) or f"pages: {workspace.reports / 'validation' / 'index.html'}")
     return 1 if failures else 0

@@ -143,7 +143,7 @@ def _in_order(declared: TrainingTask, joined: pd.DataFrame, rows: int) -> pd.Dat
     missing = [name for name in declared.features if name not in joined]
     if missing:
         raise TrainingError(
-            f"{declared.service}: the offline store returned no column {missing[0]}; run feast apply, so that the "
+            f"{declared.service}: the offline store returned no column {missing[0]}; run `make apply`, so that the "
             "registry and the views agree."
         )
     if len(joined) != rows or joined[ROW].nunique() != rows:

@@ -82,7 +82,9 @@ def label_span(declared: TrainingTask) -> tuple[datetime, datetime]:
         span = pc.min_max(table.to_table(columns=[declared.timestamp], filter=chosen)[declared.timestamp]).as_py()
         times += [at for at in (span["min"], span["max"]) if at is not None]
     if not times:
-        raise TrainingError(f"{declared.source}: {declared.path} holds no label events; backfill the lake first.")
+        raise TrainingError(
+            f"{declared.source}: {declared.path} holds no label events; land some there by day, or run `make simulate`."
+        )
     aware = [at if at.tzinfo else at.replace(tzinfo=UTC) for at in times]
     return min(aware), max(aware)
 
@@ -109,11 +111,13 @@ def _open(declared: TrainingTask) -> ds.Dataset:
         table = ds.dataset(declared.path, format="parquet", partitioning=partitions)
     except FileNotFoundError as error:
         raise TrainingError(
-            f"{declared.source}: {declared.path} does not exist; backfill the lake first, or correct the file "
-            "source's path and run feast apply."
+            f"{declared.source}: {declared.path} does not exist; land label events there by day (`make simulate` lands the"
+            " repo's own), or correct the file source's path and run `make apply`."
         ) from error
     if not table.files:
-        raise TrainingError(f"{declared.source}: {declared.path} holds no label events; backfill the lake first.")
+        raise TrainingError(
+            f"{declared.source}: {declared.path} holds no label events; land some there by day, or run `make simulate`."
+        )
     return table if _days(table) else ds.dataset(declared.path, format="parquet")
 
 

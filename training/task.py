@@ -114,7 +114,10 @@ def default_service(store: FeatureStore) -> str:
     Raises:
         TrainingError: No service carries a label.
     """
-    labelled = labelled_services(store.list_feature_services())
+    services = store.list_feature_services()
+    if not services:
+        raise TrainingError("no feature service is registered; declare one, and run `make apply`.")
+    labelled = labelled_services(services)
     if not labelled:
         raise TrainingError(
             "no feature service has a label; write tags={'millrace.label': '<file source>:<column>'} on one."

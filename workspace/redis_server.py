@@ -160,6 +160,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--port", type=int, default=6379, help="TCP port on 127.0.0.1")
     port = parser.parse_args(arguments).port
     program = find_redis_server()
+    if free_port(HOST, port) != port:
+        sys.exit(
+            f"redis: port {port} is taken; if a Redis answers there use it, else name another: make redis PORT={port + 1}"
+        )
     print(f"redis: {program} on {HOST}:{port}, nothing is kept on disk; Ctrl-C ends it", flush=True)
     os.execv(program, _command(program, port))
 
