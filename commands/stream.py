@@ -87,6 +87,7 @@ def main() -> None:
         shards=read_whole("SHARDS", 1),
         partitions=read_partitions(),
     )
+    from bytewax.errors import BytewaxRuntimeError
     from bytewax.recovery import RecoveryConfig, init_db_dir
     from bytewax.run import cli_main
 
@@ -100,12 +101,22 @@ def main() -> None:
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: os._exit(0))
     print("streaming; Ctrl-C stops", flush=True)
-    cli_main(  # type: ignore[no-untyped-call]
-        flow,
-        workers_per_process=read_whole("WORKERS", 1),
-        epoch_interval=timedelta(seconds=read_number("EPOCH_SECONDS", 10.0)),
-        recovery_config=RecoveryConfig(str(recovery)),  # type: ignore[no-untyped-call]
-    )
+    try:
+        cli_main(  # type: ignore[no-untyped-call]
+            flow,
+            workers_per_process=read_whole("WORKERS", 1),
+            epoch_interval=timedelta(seconds=read_number("EPOCH_SECONDS", 10.0)),
+            recovery_config=RecoveryConfig(str(recovery)),  # type: ignore[no-untyped-call]
+        )
+    except BytewaxRuntimeError as error:
+        raise _reason(error) from error  # Bytewax says where in the flow it was, its cause says what to do
+
+
+def _reason(error: BaseException) -> BaseException:
+    """Return the error that ended a flow."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 def read_partitions() -> int | None:

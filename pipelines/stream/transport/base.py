@@ -46,6 +46,23 @@ class Entries:
     rejected: Sequence[Rejected] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class PartitionState:
+    """How one partition of a topic is, as the broker sees it.
+
+    Attributes:
+        held: Entries that the broker holds; None where that is not known.
+        unread: Entries that the stream has not read; None where that is not known.
+        behind: Seconds that the stream is behind the newest entry; None where no stream has read.
+        lost: What was dropped before it was read, in words; empty for nothing.
+    """
+
+    held: int | None
+    unread: int | None
+    behind: float | None
+    lost: str = ""
+
+
 class TransportUnavailable(ConnectionError):  # noqa: N818 - it reads as what happened
     """The broker does not answer: it may come back, so a reader waits."""
 
@@ -83,6 +100,18 @@ class Retaining(Protocol):
 
     def retain(self, topic: str, partition: int, offset: str) -> None:
         """Note that a restart may go on from this offset: what is before it is not needed any more."""
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """A reader that knows how its partitions are."""
+
+    def measure(self, topic: str) -> dict[int, PartitionState]:
+        """Return how each partition of a topic is.
+
+        Raises:
+            TransportUnavailable: The broker does not answer.
+        """
 
 
 class EventPublisher(Protocol):

@@ -1,24 +1,54 @@
 """Redis Streams as a transport: one stream a partition of a topic.
 
 The number of a topic's partitions is kept in Redis, set when the topic is first used, so that whoever reads or publishes
-knows the same one. An entry has one field, `event` or `tick`.
+knows the same one. An entry has one field, `event` or `tick`. Beside the streams of a topic lie hashes by partition: `taken`
+(what its reader has read), `retained` (from where it may read again), `dropped` (what was trimmed before anybody read it).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
 import pyarrow as pa
-import redis
 
 from pipelines.partitioning import partition_of
 from pipelines.plan import EventTable
-from pipelines.stream.transport.base import DEFAULT_PARTITIONS, Entries, TransportError, TransportUnavailable
+from pipelines.stream.transport.base import (
+    DEFAULT_PARTITIONS,
+    Entries,
+    PartitionState,
+    TransportError,
+)
 from pipelines.stream.transport.codec import encode_events
+from pipelines.stream.transport.redis_client import answering, shown
+from pipelines.stream.transport.redis_entries import entries_of, entry_of
+from pipelines.stream.transport.redis_position import Place, resume
 
-_AT_ONCE = 10_000  # entries a round trip
+_AT_ONCE: Final = 10_000  # entries a round trip
+
+# Drops the oldest entries beyond `keep`, but none that the known reader may still read. Without one, says what it dropped.
+_TRIM: Final = """
+local excess = redis.call('XLEN', KEYS[1]) - tonumber(ARGV[2])
+if excess < 100 then return 0 end
+local oldest = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', math.min(excess, 10000))
+local cut = oldest[#oldest][1]
+local function parts(id)
+  local ms, n = string.match(id, '^(%d+)-?(%d*)$')
+  return tonumber(ms), tonumber(n) or 0
+end
+local kept = redis.call('HGET', KEYS[2], ARGV[1])
+if kept then
+  local cut_ms, cut_n = parts(cut)
+  local ms, n = parts(kept)
+  if ms < cut_ms or (ms == cut_ms and n < cut_n) then cut = kept end
+end
+local dropped = redis.call('XTRIM', KEYS[1], 'MINID', '~', cut)
+if not kept and dropped > 0 then redis.call('HSET', KEYS[3], ARGV[1], cut) end
+return dropped
+"""
 
 
 @dataclass(frozen=True)
@@ -28,7 +58,8 @@ class RedisStreams:
     Attributes:
         url: `redis://host:port/db`.
         wanted: Partitions that a topic must have; None takes those it has, and `DEFAULT_PARTITIONS` for a new one.
-        keep: About how many entries a partition keeps; older ones are dropped by Redis.
+        keep: About how many entries a partition keeps. Older ones are dropped once its reader needs them no more; what it has
+            not read stays, so a stream that stands still makes the topic grow.
     """
 
     url: str
@@ -43,101 +74,124 @@ class RedisStreams:
             TransportUnavailable: Redis does not answer.
         """
         key = f"events:{topic}:partitions"
-        try:
-            self._client().set(key, self.wanted or DEFAULT_PARTITIONS, nx=True)
-            stored: Any = self._client().get(key)
-        except redis.ConnectionError as error:
-            raise self._unavailable(error) from error
-        if self.wanted is not None and int(stored) != self.wanted:
+        with answering(self.url) as client:
+            client.set(key, self.wanted or DEFAULT_PARTITIONS, nx=True)
+            stored = int(client.get(key))
+        if self.wanted is not None and stored != self.wanted:
             raise TransportError(
-                f"topic {topic} at {self.url} has {int(stored)} partitions, PARTITIONS={self.wanted} asks for others; leave"
+                f"topic {topic} at {shown(self.url)} has {stored} partitions, PARTITIONS={self.wanted} asks for others; leave"
                 f" PARTITIONS out, or use a new topic: events of one key would change their partition."
             )
-        return int(stored)
+        return stored
 
     def publish(self, table: EventTable, events: pa.Table) -> int:
         """Append events to the partitions of their keys; within one, in the order given.
 
         Raises:
-            TransportUnavailable: Redis does not answer.
+            TransportUnavailable: Redis does not answer, or is full.
         """
         if not len(events):
             return 0
         topic = table.topic or table.name
-        partition = partition_of([events[table.partition_by or table.event_id]], self.partitions(topic))
+        partition = partition_of([events[table.partition_by or table.event_id]], self.partitions(topic)).tolist()
         payloads = encode_events(events)
-        self._send([(_stream(topic, int(p)), b"event", e) for p, e in zip(partition, payloads, strict=True)])
+        self._send(topic, [(place, b"event", event) for place, event in zip(partition, payloads, strict=True)])
         return len(events)
 
     def tick(self, topic: str, t: int) -> None:
         """Append a tick to every partition.
 
         Raises:
-            TransportUnavailable: Redis does not answer.
+            TransportUnavailable: Redis does not answer, or is full.
         """
-        self._send([(_stream(topic, p), b"tick", str(t).encode()) for p in range(self.partitions(topic))])
+        self._send(topic, [(place, b"tick", str(t).encode()) for place in range(self.partitions(topic))])
 
     def read(self, topic: str, partition: int, offset: str, most: int) -> Entries:
         """Return entries after an offset, and note that those up to it have been taken.
 
         Raises:
             TransportUnavailable: Redis does not answer.
+            LostEventsError: Entries after the offset were dropped.
         """
         stream = _stream(topic, partition)
-        try:
-            pipe: Any = self._client().pipeline(transaction=False)
-            pipe.hset(f"events:{topic}:taken", str(partition), offset)
+        with answering(self.url) as client:
+            pipe = client.pipeline(transaction=False)
             pipe.xread({stream: offset}, count=most)
-            found = pipe.execute()[1]
-        except redis.ConnectionError as error:
-            raise self._unavailable(error) from error
-        entries = found[0][1] if found else []
-        payloads = [fields[b"event"] for _, fields in entries if b"event" in fields]
-        ticks = [int(fields[b"tick"]) for _, fields in entries if b"tick" in fields]
-        return Entries(payloads, max(ticks, default=None), entries[-1][0].decode() if entries else offset, len(entries))
+            pipe.xrange(stream, offset, offset)  # after the read: what is still there now was there then
+            if offset == "0" or _NOTED.get((self.url, stream)) != offset:
+                pipe.hset(f"events:{topic}:taken", str(partition), offset)
+                if offset == "0" or (self.url, stream) not in _NOTED:
+                    pipe.hset(f"events:{topic}:retained", str(partition), offset)
+            found, here, *noted = pipe.execute(raise_on_error=False)
+            if isinstance(found, Exception):
+                raise found
+            if not any(isinstance(one, Exception) for one in noted):  # a replica, or a full server, takes no notes
+                _NOTED[self.url, stream] = offset
+            if offset != "0" and not here:
+                after = resume(client, stream, offset, Place(shown(self.url), topic, partition))
+                if after != offset:
+                    return Entries([], None, after, 0)
+        return entries_of(found[0][1] if found else [], offset)
+
+    def retain(self, topic: str, partition: int, offset: str) -> None:
+        """Note that a restart may go on from this offset; a server that takes no notes now is told later."""
+        try:
+            with answering(self.url) as client:
+                client.hset(f"events:{topic}:retained", str(partition), offset)
+        except OSError:
+            return
 
     def lag(self, topic: str) -> dict[int, float]:
         """Return how far each partition's reader is behind its newest entry, seconds between their arrivals."""
-        client: Any = self._client()
-        found = {}
-        try:
-            for partition, offset in client.hgetall(f"events:{topic}:taken").items():
-                newest = client.xrevrange(_stream(topic, int(partition)), count=1)
-                if newest:
-                    found[int(partition)] = max(0.0, (_arrival(newest[0][0]) - _arrival(offset)) / 1000)
-        except redis.ConnectionError as error:
-            raise self._unavailable(error) from error
+        return {p: one.behind for p, one in self.measure(topic).items() if one.behind is not None}
+
+    def measure(self, topic: str) -> dict[int, PartitionState]:
+        """Return how each partition of a topic is.
+
+        Raises:
+            TransportUnavailable: Redis does not answer.
+        """
+        with answering(self.url) as client:
+            partitions = range(int(client.get(f"events:{topic}:partitions") or 0))
+            taken, dropped = (client.hgetall(f"events:{topic}:{name}") for name in ("taken", "dropped"))
+            found = {}
+            for partition in partitions:
+                pipe = client.pipeline(transaction=False)
+                stream, name = _stream(topic, partition), str(partition).encode()
+                held, oldest, newest = pipe.xlen(stream).xrange(stream, count=1).xrevrange(stream, count=1).execute()
+                found[partition] = _state(held, oldest, newest, taken.get(name), dropped.get(name))
         return found
 
-    def _send(self, entries: Sequence[tuple[bytes, bytes, bytes]]) -> None:
-        client: Any = self._client()
-        try:
+    def _send(self, topic: str, entries: Sequence[tuple[int, bytes, bytes]]) -> None:
+        streams = {partition: _stream(topic, partition) for partition in {place for place, _, _ in entries}}
+        with answering(self.url) as client:
             for start in range(0, len(entries), _AT_ONCE):
                 pipe = client.pipeline(transaction=False)
-                for stream, field, value in entries[start : start + _AT_ONCE]:
-                    pipe.execute_command("XADD", stream, "MAXLEN", "~", self.keep, "*", field, value)
+                part = entries[start : start + _AT_ONCE]
+                for partition, field, value in part:
+                    pipe.execute_command("XADD", streams[partition], "*", field, value)
+                for partition in sorted({place for place, _, _ in part}):
+                    beside = (f"events:{topic}:retained", f"events:{topic}:dropped")
+                    pipe.eval(_TRIM, 3, streams[partition], *beside, partition, self.keep)
                 pipe.execute()
-        except redis.ConnectionError as error:
-            raise self._unavailable(error) from error
-
-    def _unavailable(self, error: Exception) -> TransportUnavailable:
-        return TransportUnavailable(
-            f"the broker at {self.url} does not answer ({error}); start it, or set MILLRACE_BROKER."
-        )
-
-    def _client(self) -> redis.Redis:
-        if self.url not in _CLIENTS:
-            _CLIENTS[self.url] = redis.Redis.from_url(self.url)
-        return _CLIENTS[self.url]
 
 
-_CLIENTS: dict[str, redis.Redis] = {}  # one pool a server and process; a transport itself is plain data and can be sent
+_NOTED: dict[tuple[str, bytes], str] = {}
+"""The offsets that this process has noted last: a partition that is idle has no news."""
 
 
 def _stream(topic: str, partition: int) -> bytes:
     return f"events:{topic}:{partition}".encode()
 
 
-def _arrival(entry: bytes) -> int:
-    """Return the milliseconds in an entry's id; 0 for the beginning."""
-    return int(entry.partition(b"-")[0])
+def _state(held: int, oldest: Any, newest: Any, taken: bytes | None, dropped: bytes | None) -> PartitionState:
+    behind = unread = None
+    if newest and taken is not None:
+        read = oldest[0][0] if taken == b"0" else taken
+        behind = max(0.0, (entry_of(newest[0][0])[0] - entry_of(read)[0]) / 1000)
+        unread = held if taken == b"0" else 0 if entry_of(taken) >= entry_of(newest[0][0]) else None
+    lost = ""
+    if dropped is not None:
+        until = datetime.fromtimestamp(entry_of(dropped)[0] / 1000, UTC)
+        lost = f"entries up to {until:%Y-%m-%d %H:%M:%S} UTC were dropped before any stream read them"
+    return PartitionState(held, unread, behind, lost)

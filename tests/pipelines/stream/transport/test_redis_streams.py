@@ -13,6 +13,7 @@ from pipelines.semantics.reference import Event
 from pipelines.stream.transport.base import TransportError, TransportUnavailable, in_time_order
 from pipelines.stream.transport.open import open_publisher, open_transport, transport_address
 from pipelines.stream.transport.redis_streams import RedisStreams
+from pipelines.stream.transport.rejected import CODES
 from workspace.redis_server import start_redis
 
 BLANK = {"money": 1.5, "whole": None, "word": None, "flag": None}
@@ -114,6 +115,48 @@ def test_lag_is_the_time_between_what_was_taken_and_what_is_there(broker: RedisS
 
 def _later(offset: str, milliseconds: int) -> str:
     return f"{int(offset.partition('-')[0]) + milliseconds}-0"
+
+
+def add(broker: RedisStreams, **fields: bytes) -> str:
+    entry: bytes = redis.Redis.from_url(broker.url).xadd("events:events:0", fields)  # type: ignore[arg-type, assignment]
+    return entry.decode()
+
+
+def test_entries_say_where_they_lie_when_they_came_and_where_ticks_were_between_them(broker: RedisStreams) -> None:
+    ids = [add(broker, **{name: value}) for name, value in (("event", b"a"), ("tick", b"7"), ("event", b"b"))]
+    read = broker.read("events", 0, "0", 10)
+    assert (read.payloads, read.offsets, read.ticks, read.tick) == ([b"a", b"b"], [ids[0], ids[2]], [(1, 7)], 7)
+    assert list(read.arrived) == [int(one.partition("-")[0]) * 1000 for one in read.offsets]
+
+
+def test_an_id_that_a_producer_made_up_is_no_time(broker: RedisStreams) -> None:
+    redis.Redis.from_url(broker.url).xadd("events:events:0", {"event": b"a"}, id="5-1")
+    read = broker.read("events", 0, "0", 10)
+    assert (read.offsets, list(read.arrived)) == (["5-1"], [0])
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"tick": b"soon"}, "bad_tick"),
+        ({"tick": b"\xff"}, "bad_tick"),
+        ({"tick": b""}, "bad_tick"),
+        ({"tick": b"1" + b"0" * 5_000}, "bad_tick"),
+        ({"other": b"x"}, "no_event"),
+    ],
+)
+def test_an_entry_of_somebody_else_is_told_apart(broker: RedisStreams, fields: dict[str, bytes], code: str) -> None:
+    where = add(broker, **fields)
+    read = broker.read("events", 0, "0", 10)
+    assert (read.payloads, read.count, read.offset) == ([], 1, where)
+    assert [(one.code, one.offset) for one in read.rejected] == [(code, where)]
+    assert code in CODES
+
+
+def test_a_key_that_is_no_stream_is_refused_with_its_name(broker: RedisStreams) -> None:
+    redis.Redis.from_url(broker.url).set("events:events:0", "x")
+    with pytest.raises(TransportError, match=r"the broker at redis://.* refuses: .*wrong kind of value"):
+        broker.read("events", 0, "0", 10)
 
 
 def test_the_address_is_what_the_sources_declare_unless_a_setting_overrides_it(

@@ -1,0 +1,64 @@
+"""The entries of a Redis stream: their ids, and what their fields hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from pipelines.stream.transport.base import Entries
+from pipelines.stream.transport.rejected import Rejected
+
+_OUR_TIME: Final = 1_000_000_000_000  # ids are milliseconds since 1970; smaller ones were made up by a producer
+
+Fields = Mapping[bytes, bytes]
+
+
+def entry_of(text: bytes | str) -> tuple[int, int]:
+    """Return an entry's id as milliseconds and number.
+
+    >>> entry_of(b"1526919030474-55"), entry_of("0")
+    ((1526919030474, 55), (0, 0))
+    """
+    time, _, number = (text.decode() if isinstance(text, bytes) else text).partition("-")
+    return int(time), int(number or 0)
+
+
+def entries_of(found: Sequence[tuple[bytes, Fields]], offset: str) -> Entries:
+    """Return what one read after an offset found."""
+    payloads: list[bytes] = []
+    at: list[bytes] = []
+    ticks: list[tuple[int, int]] = []
+    rejected: list[Rejected] = []
+    for entry, fields in found:
+        event = fields.get(b"event")
+        tick = fields.get(b"tick")
+        if event is not None:
+            payloads.append(event)
+            at.append(entry)
+        elif tick is not None and _is_number(tick):
+            ticks.append((len(payloads), int(tick)))
+        elif tick is not None:
+            rejected.append(Rejected(tick, "a tick that is no number", "bad_tick", entry.decode()))
+        else:
+            text = b" ".join(part for field in fields.items() for part in field)
+            rejected.append(Rejected(text, "an entry without a field `event` or `tick`", "no_event", entry.decode()))
+    return Entries(
+        payloads,
+        max((t for _, t in ticks), default=None),
+        found[-1][0].decode() if found else offset,
+        len(found),
+        [one.decode() for one in at],
+        [_arrived(one) for one in at],
+        ticks,
+        rejected,
+    )
+
+
+def _is_number(text: bytes) -> bool:
+    return 0 < len(text) <= 20 and text.isascii() and text.removeprefix(b"-").isdigit()
+
+
+def _arrived(entry: bytes) -> int:
+    """Return when an entry came, microseconds; 0 where its producer made up its id."""
+    time = int(entry.partition(b"-")[0])
+    return time * 1000 if time >= _OUR_TIME else 0
