@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from feast.repo_contents import RepoContents
 
 
+BROKER = "broker"
+"""The file of the data folder in which a run notes the address of its broker, so that other commands find it."""
+
+
 class WorkspaceError(ValueError):
     """The feature repo or its configuration is not where it was said to be."""
 
@@ -122,6 +126,7 @@ def read_declarations(workspace: Workspace) -> RepoContents:
     """Import the feature repo as `feast apply` does and return what it declares.
 
     Feast's registry forgets some of a declaration (a batch view's aggregations), so plans are read from these objects.
+    MILLRACE_BROKER is set to the broker of the run that made the data folder, where it is not set.
     The modules of a repo read before are forgotten first, so that two repos with equal file names do not mix.
 
     Raises:
@@ -131,6 +136,9 @@ def read_declarations(workspace: Workspace) -> RepoContents:
     from feast.repo_operations import parse_repo
 
     os.environ["MILLRACE_DATA"] = str(workspace.data)
+    noted = workspace.data / BROKER
+    if noted.is_file():
+        os.environ.setdefault("MILLRACE_BROKER", noted.read_text())
     home, repo = os.getcwd(), str(workspace.repo)
     known = {path.stem for path in workspace.repo.glob("*.py")}
     for name in [name for name in sys.modules if name.split(".")[0] in known]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from workspace.redis_server import RedisServer, start_redis
-from workspace.workspace import Workspace
+from workspace.workspace import BROKER, Workspace
 
 MARK = ".made-by-run"
 
@@ -66,6 +66,7 @@ def _configure(repo: Path, folder: Path, server: RedisServer) -> Workspace:
     settings["online_store"]["clock"] = "stream"  # the events of a run are not of today: ttl goes by their own time
     path = folder / "feature_store.yaml"
     path.write_text(yaml.safe_dump(settings, sort_keys=False))
+    (folder / BROKER).write_text(server.url)
     workspace = Workspace(repo, folder, path)
     os.environ.update(workspace.environment(), MILLRACE_BROKER=server.url)
     return workspace

@@ -8,7 +8,9 @@ import pytest
 import redis
 
 from commands.loop.home import open_home
-from workspace.workspace import Workspace
+from pipelines.plan_view import plan_views
+from pipelines.stream.transport.open import transport_address
+from workspace.workspace import Workspace, read_declarations
 
 REPO = Path(__file__).parents[3] / "feature_repo"
 
@@ -46,3 +48,12 @@ def test_other_commands_find_the_configuration_of_the_run(tmp_path: Path) -> Non
         found = Workspace.from_env({"REPO": str(REPO), "MILLRACE_DATA": str(tmp_path / "data")})
         assert found == workspace
         assert server.connection_string in found.yaml.read_text()
+
+
+@pytest.mark.slow
+def test_other_commands_find_the_broker_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_home(REPO, tmp_path / "data") as (workspace, server):
+        monkeypatch.delenv("MILLRACE_BROKER")
+        assert transport_address(plan_views(read_declarations(workspace))) == server.url
+        monkeypatch.setenv("MILLRACE_BROKER", "redis://elsewhere:1")
+        assert transport_address(plan_views(read_declarations(workspace))) == "redis://elsewhere:1"
