@@ -44,7 +44,7 @@ def backfill(
 ) -> Iterator[Filled]:
     """Fill `start <= event_timestamp < stop` of every view, yield what was done, and hand over at `stop`."""
     yield from run_backfill(spark, plans, start, stop)
-    hand_over(spark, plans, stop, workspace.state)
+    hand_over(lambda: spark, plans, stop, workspace.state)
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from commands.plan import picked_plans
 from commands.table import show_table
 from pipelines.batch.lake import DAY, LakeError, days_of, micros
 from pipelines.batch.materialize import stage_newest, store_rows
-from pipelines.batch.session import open_spark
+from pipelines.batch.session import SparkOnDemand
 from pipelines.plan import ViewPlan
 from stores.cells.layout import ViewLayout, layouts_of
 from stores.online import OnlineStore, ViewWriter, online_opener
@@ -37,9 +37,15 @@ class Materialized:
 
 
 def materialize(
-    spark: SparkSession, workspace: Workspace, store: FeatureStore, plans: Sequence[ViewPlan], until: int
+    spark: Callable[[], SparkSession],
+    workspace: Workspace,
+    store: FeatureStore,
+    plans: Sequence[ViewPlan],
+    until: int,
 ) -> list[Materialized]:
     """Write the newest rows with `event_timestamp < until` (microseconds) of all views, or, if a gate fails, of none.
+
+    Spark is only asked for when a view has more than few rows.
 
     Raises:
         ValidationFailed: A view's rows break an expectation; the online store is as it was.
@@ -82,7 +88,7 @@ def main() -> None:
     store = open_store(workspace)
     done: list[Materialized] = []
     if plans:
-        spark = open_spark("materialize", workspace.data / "spark.log")
+        spark = SparkOnDemand("materialize", workspace.data / "spark.log")
         done = materialize(spark, workspace, store, plans, micros(until or days[-1]) + DAY)
         spark.stop()
     picked = os.environ.get("VIEWS", "").replace(",", " ").split()

@@ -32,6 +32,7 @@ from commands.settings import read_number, read_whole
 from commands.stream import read_partitions
 from contract.service import Service
 from pipelines.batch.backfill import run_backfill
+from pipelines.batch.here import fill_here
 from pipelines.batch.lake import DAY
 from pipelines.plan import ViewPlan
 from pipelines.stream.transport.open import open_publisher
@@ -147,7 +148,7 @@ class Run:
         if self.history is None or not self.plans:
             return
         with self.steps.step("materialize: newest rows into Redis, behind gates") as step:
-            rows = materialize(self.spark.result(), self.workspace, self.store, self.plans, self.history.cut)
+            rows = materialize(self.spark.result, self.workspace, self.store, self.plans, self.history.cut)
             step.said = f"{sum(one.rows for one in rows):,} rows"
 
     def start_serving(self) -> None:
@@ -190,9 +191,11 @@ class Run:
         """Do the daily batch job of the midnight `t`: the batch views' rows of that instant, into log and online store."""
         batch = [plan for plan in self.plans if plan.kind == "batch"]
         if batch:
-            for _ in run_backfill(self.spark.result(), batch, t, t + 1):
-                pass
-            materialize(self.spark.result(), self.workspace, self.store, batch, t)
+            for plan in batch:
+                if not fill_here(plan, t, t + 1):
+                    for _ in run_backfill(self.spark.result(), [plan], t, t + 1):
+                        pass
+            materialize(self.spark.result, self.workspace, self.store, batch, t)
 
     def verify_parity(self) -> None:
         """Hold what the online store said against the feature logs of the same days."""

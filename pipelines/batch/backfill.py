@@ -1,26 +1,31 @@
-"""Computes the feature log of a view over history, by day, and the state that a stream starts from."""
+"""Computes the feature logs of views over history, by day, and the state that a stream starts from."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.batch.compute import log_task
-from pipelines.batch.lake import DAY, day_of, read_events
-from pipelines.batch.log_files import DayFile, drop_staging, has_day, open_staging, replace_days
+import pyarrow.parquet as pq
+
+from pipelines.batch.here import count_rows, end_of_rows, few_events
+from pipelines.batch.lake import read_events
+from pipelines.batch.log_files import DayFile, drop_staging, open_staging, replace_days
+from pipelines.batch.task import BY_KEY, FOR_VIEW, RESULT, Part, fill_task
 from pipelines.plan import ViewPlan
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-VIEWS_AT_ONCE = 2  # the driver's part of a small job is longer than that of the tasks
+JOBS_AT_ONCE = 2  # the driver's part of a small job is longer than that of the tasks
 EVENTS_A_TASK = 400_000  # a task's rows stay in memory until they are written: some 500 MB
+EVENTS_A_JOB = 2_000_000  # up to here the views of a table share a job, which costs about a second however small it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,7 @@ class Filled:
         view: The view.
         events: Events read, those before the first day included.
         rows: Rows written to the feature log.
-        seconds: Wall time.
+        seconds: Wall time of the job, which it may have shared with other views.
     """
 
     view: str
@@ -51,62 +56,104 @@ def run_backfill(spark: SparkSession, plans: Sequence[ViewPlan], start: int, sto
         LakeError: The lake has no such events.
         EventError: Events without key, time or id.
     """
-    with ThreadPoolExecutor(VIEWS_AT_ONCE) as pool:
-        waiting = [pool.submit(_fill_view, spark, plan, start, stop) for plan in plans]
+    with ThreadPoolExecutor(JOBS_AT_ONCE) as pool:
+        waiting = [pool.submit(_fill_views, spark, job, start, stop) for job in jobs_of(plans, start, stop)]
         try:
             for one in waiting:
-                yield one.result()
+                yield from one.result()
         finally:
             for one in waiting:
                 one.cancel()
 
 
-def _fill_view(spark: SparkSession, plan: ViewPlan, start: int, stop: int) -> Filled:
+def jobs_of(plans: Sequence[ViewPlan], start: int, stop: int) -> list[list[ViewPlan]]:
+    """Divide plans into jobs: views of one table share a job while it has few events, others have one of their own."""
+    tables: dict[tuple[str, str, str], list[ViewPlan]] = {}
+    for plan in plans:
+        tables.setdefault((plan.table.lake, plan.table.timestamp, plan.table.event_id), []).append(plan)
+    jobs = []
+    for together in tables.values():
+        rows = count_rows(together[0].table.lake, start - _reach(together), stop)
+        size = 1 if rows is None else max(1, EVENTS_A_JOB // max(rows, 1))
+        jobs += [together[first : first + size] for first in range(0, len(together), size)]
+    return jobs
+
+
+def _fill_views(spark: SparkSession, plans: Sequence[ViewPlan], start: int, stop: int) -> list[Filled]:
+    """Compute and replace the days of the logs of views of one table."""
     began = time.monotonic()
-    events = _needed(spark, plan, start - plan.reach, stop)
-    count = events.count()
-    last = stop + 1 if plan.kind == "batch" and (stop % DAY or not has_day(plan.log, day_of(stop))) else stop
-    rows = _fill(events, plan, start, last, tasks=-(-count // EVENTS_A_TASK))
-    return Filled(plan.view, count, rows, time.monotonic() - began)
+    first = start - _reach(plans)
+    events = _columns_of(read_events(spark, plans[0].table, first, stop), plans)
+    rows = count_rows(plans[0].table.lake, first, stop)
+    tasks = -(-len(plans) * (events.count() if rows is None else rows) // EVENTS_A_TASK)
+    parts: list[Part] = []
+    try:
+        for plan in plans:
+            parts.append(Part(plan, start, end_of_rows(plan, stop), open_staging(plan.log)))
+        written = _by_entity(events, plans, tasks).mapInArrow(fill_task(parts), RESULT).collect()
+        done = []
+        for number, part in enumerate(parts):
+            mine = [row for row in written if row["view"] == number]
+            files = [DayFile(row["date"], row["file"], row["rows"]) for row in mine if row["file"] is not None]
+            replace_days(part.plan.log, part.staging, files, start, part.stop)
+            read, made = sum(row["events"] for row in mine), sum(file.rows for file in files)
+            done.append(Filled(part.plan.view, read, made, time.monotonic() - began))
+        return done
+    finally:
+        for part in parts:
+            drop_staging(part.staging)
 
 
-def hand_over(spark: SparkSession, plans: Sequence[ViewPlan], cut: int, state: Path) -> None:
+def hand_over(spark: Callable[[], SparkSession], plans: Sequence[ViewPlan], cut: int, state: Path) -> None:
     """Write, for each stream view, the events that still matter at `cut` (microseconds): what its stream starts from.
 
-    One folder a view: `events/` in Parquet, and `cut.json`, written last.
+    One folder a view: `events/` in Parquet, and `cut.json`, written last. Spark is only asked for when they are not few.
     """
     for plan in plans:
         if plan.kind == "stream":
             folder = state / plan.view
             mark = folder / "cut.json"
             mark.unlink(missing_ok=True)
-            _needed(spark, plan, cut - plan.reach, cut).write.mode("overwrite").parquet(str(folder / "events"))
+            few = few_events(plan.table, cut - plan.reach, cut, None if plan.transform else needed_columns(plan))
+            if few is None:
+                events = _columns_of(read_events(spark(), plan.table, cut - plan.reach, cut), [plan])
+                events.write.mode("overwrite").parquet(str(folder / "events"))
+            else:
+                shutil.rmtree(folder / "events", ignore_errors=True)
+                (folder / "events").mkdir(parents=True)
+                pq.write_table(few, folder / "events" / "part-0.parquet", compression="zstd")
             mark.write_text(json.dumps({"view": plan.view, "cut": cut}))
 
 
-def _needed(spark: SparkSession, plan: ViewPlan, start: int, stop: int) -> DataFrame:
-    """Return the events of a span, with only the columns that the view reads (all of them, if it has a transform)."""
-    events = read_events(spark, plan.table, start, stop)
-    if plan.transform is not None:
+def needed_columns(plan: ViewPlan) -> list[str]:
+    """Return the columns of the events that a view without a transform reads."""
+    return list(dict.fromkeys((*plan.keys, plan.table.timestamp, plan.table.event_id, *plan.inputs)))
+
+
+def _columns_of(events: DataFrame, plans: Sequence[ViewPlan]) -> DataFrame:
+    """Return the columns that some view reads; all of them, if one has a transform."""
+    if any(plan.transform is not None for plan in plans):
         return events
-    names = dict.fromkeys((*plan.keys, plan.table.timestamp, plan.table.event_id, *plan.inputs))
-    return events.select(*names)
+    return events.select(*dict.fromkeys(name for plan in plans for name in needed_columns(plan)))
 
 
-def _fill(events: DataFrame, plan: ViewPlan, start: int, stop: int, tasks: int) -> int:
-    """Compute and replace the days of the log; return the number of rows."""
+def _by_entity(events: DataFrame, plans: Sequence[ViewPlan], tasks: int) -> DataFrame:
+    """Return the events in partitions of whole entities; for several views, each event once for each of them."""
     from pyspark.cloudpickle import register_pickle_by_value
+    from pyspark.sql import functions as F  # noqa: N812 - the name Spark's own documentation uses
 
-    if plan.transform is not None:
-        register_pickle_by_value(sys.modules[plan.transform.__module__])  # type: ignore[no-untyped-call]
-    by_entity = events.repartition(max(tasks, events.sparkSession.sparkContext.defaultParallelism), *plan.keys)
-    staging = open_staging(plan.log)
-    try:
-        written = by_entity.mapInArrow(
-            log_task(plan, start, stop, staging), "date string, file string, rows long"
-        ).collect()
-        files = [DayFile(row["date"], row["file"], row["rows"]) for row in written]
-        replace_days(plan.log, staging, files, start, stop)
-    finally:
-        drop_staging(staging)
-    return sum(file.rows for file in files)
+    for plan in plans:
+        if plan.transform is not None:
+            register_pickle_by_value(sys.modules[plan.transform.__module__])  # type: ignore[no-untyped-call]
+    parts = max(tasks, events.sparkSession.sparkContext.defaultParallelism)
+    if len(plans) == 1:
+        return events.repartition(parts, *plans[0].keys)
+    views = [
+        F.struct(F.lit(number).alias(FOR_VIEW), F.xxhash64(*plan.keys).alias(BY_KEY))
+        for number, plan in enumerate(plans)
+    ]
+    return events.select("*", F.inline(F.array(*views))).repartition(parts, FOR_VIEW, BY_KEY)
+
+
+def _reach(plans: Sequence[ViewPlan]) -> int:
+    return max(plan.reach for plan in plans)

@@ -47,10 +47,10 @@ def make_archive(path: Path) -> None:
         log = Path(folder) / "spark.log"
         spark = open_spark("classes", log, brief=True, classes_to=path)
         run_small_job(spark, Path(folder))
-        process: Any = spark.sparkContext._gateway.proc
+        gateway: Any = spark.sparkContext._gateway
         spark.stop()
-        process.stdin.close()  # tells Java to end
-        process.wait()
+        gateway.proc.stdin.close()  # tells Java to end
+        gateway.proc.wait()
         if not path.is_file():
             raise FileNotFoundError(f"Java wrote no {path}; it said: {log.read_text()[-500:]}")
 

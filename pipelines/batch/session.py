@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,28 @@ BRIEF = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+
+class SparkOnDemand:
+    """A Spark session that is opened when somebody first asks for it: few rows need none."""
+
+    def __init__(self, name: str, log: Path) -> None:
+        """Note what `open_spark` is to be told."""
+        self._name, self._log = name, log
+        self._opened: SparkSession | None = None
+        self._lock = threading.Lock()
+
+    def __call__(self) -> SparkSession:
+        """Return the session."""
+        with self._lock:
+            if self._opened is None:
+                self._opened = open_spark(self._name, self._log)
+            return self._opened
+
+    def stop(self) -> None:
+        """End the session, if there is one."""
+        if self._opened is not None:
+            self._opened.stop()
 
 
 def open_spark(

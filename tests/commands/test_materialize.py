@@ -63,16 +63,16 @@ def test_a_failed_gate_names_the_rows_and_leaves_redis_as_it_was(tmp_path: Path)
         assert [done.view for done in backfill(spark, workspace, plans, until - DAYS * DAY, until)] == [VIEW]
 
         client = redis.Redis(port=server.port)
-        (stored,) = materialize(spark, workspace, store, plans, until)
+        (stored,) = materialize(lambda: spark, workspace, store, plans, until)
         held = {key: client.hgetall(key) for key in client.scan_iter()}
         assert len(held) == stored.rows > 200
 
         spoil(workspace.data / "log" / VIEW, "amount_count_24h", -1)
         with pytest.raises(ValidationFailed, match=r"customer_velocity: 1 of .*(?s:.)*amount_count_24h.*customer_id="):
-            materialize(spark, workspace, store, plans, until)
+            materialize(lambda: spark, workspace, store, plans, until)
         assert {key: client.hgetall(key) for key in client.scan_iter()} == held
 
         server.stop()
         with pytest.raises(OnlineStoreUnavailable, match=r"does not answer .*make redis"):
-            materialize(spark, workspace, store, plans, until)
+            materialize(lambda: spark, workspace, store, plans, until)
         spark.stop()

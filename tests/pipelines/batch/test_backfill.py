@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+import uuid
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.batch.backfill import hand_over, run_backfill
+from pipelines.batch import backfill, here
+from pipelines.batch.backfill import hand_over, jobs_of, run_backfill
+from pipelines.batch.here import fill_here
 from pipelines.batch.lake import DAY, LakeError, days_of
+from pipelines.batch.materialize import stage_newest, store_rows
 from pipelines.plan import ViewPlan
 from pipelines.semantics import reference
 from pipelines.stream.handover import read_handover
@@ -36,7 +40,7 @@ def spark() -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPARK_MASTER", "local[2]")
         patch.setenv("SPARK_DRIVER_MEMORY", "1g")
-        session = open_spark("tests")
+        session = open_spark("tests", brief=True)
         yield session
         session.stop()
 
@@ -178,12 +182,119 @@ def test_a_handover_holds_the_events_that_still_matter(
     spark: Any, plan: ViewPlan, events: list[Keyed], tmp_path: Path
 ) -> None:
     cut = FIRST + 3 * DAY
-    hand_over(spark, [plan], cut, tmp_path / "state")
+    hand_over(lambda: spark, [plan], cut, tmp_path / "state")
     shards = [read_handover(tmp_path / "state", plan, shard, 2) for shard in (0, 1)]
     held = [number for table, _ in shards for number in table["id"].to_pylist()]
     assert {at for _, at in shards} == {cut}
     assert set(held) == {event.id for _, event in events if cut - plan.reach <= event.ts < cut}
     assert json.loads((tmp_path / "state" / "view" / "cut.json").read_text()) == {"view": "view", "cut": cut}
+
+
+def test_few_rows_are_handed_over_the_same_without_spark(
+    spark: Any, plan: ViewPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut = FIRST + 3 * DAY
+    hand_over(no_spark, [plan], cut, tmp_path / "here")
+    monkeypatch.setattr(here, "FEW", 0)
+    hand_over(lambda: spark, [plan], cut, tmp_path / "spark")
+    (few, _), (many, _) = (read_handover(tmp_path / name, plan, 0, 1) for name in ("here", "spark"))
+    assert len(few) > 50
+    assert few.sort_by([("at", "ascending"), ("id", "ascending")]) == many.sort_by(
+        [("at", "ascending"), ("id", "ascending")]
+    )
+
+
+def test_views_that_share_a_job_get_what_each_gets_alone(
+    lab: Any, spark: Any, plan: ViewPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = tmp_path / "habits2.py"
+    module.write_text("def derive(events):\n    return events.assign(money=events['money'] * 2.0)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    habits = __import__("habits2")
+    doubled = lab.feature("sum", "money", 2 * DAY, DAY, aligned=True)
+    plans = [
+        plan,
+        replace(plan, view="word", keys=("word",), features=(lab.feature("count", None, DAY, HOUR),)),
+        replace(plan, view="both", keys=("user", "word"), features=(lab.feature("max", "whole", HOUR, HOUR),)),
+        replace(plan, view="daily", kind="batch", features=(doubled,), transform=habits.derive),
+    ]
+    start, stop = FIRST + DAY, FIRST + DAYS * DAY
+    together = [replace(one, log=str(tmp_path / "together" / one.view)) for one in plans]
+    alone = [replace(one, log=str(tmp_path / "alone" / one.view)) for one in plans]
+    assert [[one.view for one in job] for job in jobs_of(together, start, stop)] == [["view", "word", "both", "daily"]]
+    found = list(run_backfill(spark, together, start, stop))
+    monkeypatch.setattr(backfill, "EVENTS_A_JOB", 1)
+    assert len(jobs_of(alone, start, stop)) == 4
+    single = list(run_backfill(spark, alone, start, stop))
+    assert [(one.view, one.rows) for one in found] == [(one.view, one.rows) for one in single]
+    assert all(one.events > 200 and one.rows > 20 for one in found)
+    del sys.modules["habits2"]
+    for one, other in zip(together, alone, strict=True):
+        assert day_contents(one) == day_contents(other)
+
+
+def test_views_of_different_tables_share_no_job(plan: ViewPlan, tmp_path: Path) -> None:
+    other = replace(plan, view="other", table=replace(plan.table, lake=str(tmp_path / "elsewhere")))
+    assert jobs_of([plan, other, plan], FIRST, FIRST + DAY) == [[plan, plan], [other]]
+
+
+@pytest.mark.parametrize("kind", ["stream", "batch"])
+def test_few_events_are_filled_the_same_without_spark(
+    lab: Any, spark: Any, plan: ViewPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    aligned = kind == "batch"
+    feature = lab.feature("sum", "money", 2 * DAY, DAY, aligned=aligned)
+    by_spark, by_hand = (
+        replace(plan, kind=kind, features=(feature,), log=str(tmp_path / name)) for name in ("spark", "hand")
+    )
+    for start, stop in ((FIRST, FIRST + 2 * DAY), (FIRST + 2 * DAY, FIRST + 2 * DAY + 1)):
+        fill(spark, by_spark, start, stop)
+        assert fill_here(by_hand, start, stop)
+    assert day_contents(by_hand) == day_contents(by_spark)
+    assert len(days_of(by_hand.log)) == (2 if aligned else 3)
+    monkeypatch.setattr(here, "FEW", 10)
+    assert not fill_here(by_hand, FIRST, FIRST + DAY)
+
+
+@pytest.mark.parametrize("ttl", [0, 30 * HOUR])
+def test_few_newest_rows_are_the_same_without_spark(
+    lab: Any, spark: Any, plan: ViewPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ttl: int
+) -> None:
+    plan = replace(plan, ttl=ttl)
+    fill(spark, plan, FIRST, FIRST + DAYS * DAY)
+    until = FIRST + 3 * DAY + 5 * HOUR
+    few = pq.read_table(stage_newest(no_spark, plan, until, tmp_path / "here"))
+    monkeypatch.setattr(here, "FEW", 0)
+    folder = stage_newest(lambda: spark, plan, until, tmp_path / "spark")
+    many = pq.read_table(folder)
+    assert few.column_names == many.column_names
+    assert few.sort_by("user").to_pylist() == many.sort_by("user").to_pylist()
+    assert len(few) > 5
+    monkeypatch.undo()
+    assert store_rows(no_spark, folder, Kept(tmp_path / "few")) == len(few)
+    monkeypatch.setattr(here, "FEW", 0)
+    assert store_rows(lambda: spark, folder, Kept(tmp_path / "many")) == len(few)
+    stored = [pq.read_table(tmp_path / name).sort_by("user").to_pylist() for name in ("few", "many")]
+    assert stored[0] == stored[1]
+    assert len(stored[0]) == len(few)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An online store that is a folder."""
+
+    folder: Path
+
+    def __call__(self) -> Kept:
+        return self
+
+    def write(self, table: pa.Table, timestamp_column: str) -> None:
+        self.folder.mkdir(exist_ok=True)
+        pq.write_table(table, self.folder / f"{uuid.uuid4().hex}.parquet")
+
+
+def no_spark() -> Any:
+    raise AssertionError("Spark was asked for")
 
 
 def test_a_batch_view_is_computed_with_its_transform_and_up_to_the_closing_midnight(

@@ -1,0 +1,126 @@
+"""Few rows need no Spark: read in this process, from local files, in the form in which Spark's tasks get them.
+
+Spark's part of a job costs about a second, however small the job is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from pipelines.arrange import TIMESTAMP, number_entities, times
+from pipelines.batch.compute import compute_log
+from pipelines.batch.lake import DAY, day_of, days_of
+from pipelines.batch.log_files import drop_staging, has_day, open_staging, replace_days, write_days
+from pipelines.plan import EventTable, ViewPlan
+
+FEW = 400_000
+"""Rows that one process takes at once: some 500 MB."""
+
+
+def are_few(rows: int) -> bool:
+    """Say whether so many rows need no Spark."""
+    return rows <= FEW
+
+
+def count_rows(folder: str, start: int, stop: int) -> int | None:
+    """Return how many rows the days of `start <= t < stop` (microseconds) hold, as their files say; None if not local."""
+    return None if "://" in folder else int(ds.dataset(_files(folder, start, stop)).count_rows())
+
+
+def few_events(table: EventTable, start: int, stop: int, columns: Sequence[str] | None = None) -> pa.Table | None:
+    """Return the events with `start <= event time < stop` (microseconds); None if they are not local or not few.
+
+    Args:
+        table: The event table.
+        start: The first instant.
+        stop: The end, itself outside.
+        columns: What to read; None for all.
+    """
+    files = _few_files(table.lake, start, stop)
+    if not files:
+        return None
+    rows = _read(files, columns)
+    at = times(rows[table.timestamp])
+    return rows.filter(pa.array((start <= at) & (at < stop)))
+
+
+def newest_few(plan: ViewPlan, until: int) -> pa.Table | None:
+    """Return the newest row of each entity of a feature log with `event_timestamp < until` (microseconds).
+
+    Rows past their ttl at `until` stay out. None if the log is not there, is not local or holds more than few rows.
+    """
+    oldest = until - plan.ttl if plan.ttl else 0
+    files = _few_files(plan.log, oldest, until)
+    if not files:
+        return None
+    rows = _read(files, None)
+    at = times(rows["event_timestamp"])
+    held = (oldest <= at) & (at < until)
+    rows, at = rows.filter(pa.array(held)), at[held]
+    entity, _ = number_entities(rows, plan.keys)
+    order = np.lexsort((at, entity))
+    last = np.flatnonzero(np.diff(entity[order], append=-1))
+    features = [name for name in rows.column_names if name not in plan.keys]
+    return rows.select([*plan.keys, *features]).take(pa.array(order[last]))
+
+
+def fill_here(plan: ViewPlan, start: int, stop: int) -> bool:
+    """Compute and replace the days of a log as `run_backfill` does, in this process; say whether the events were few.
+
+    Raises:
+        EventError: Events without key, time or id.
+    """
+    events = few_events(plan.table, start - plan.reach, stop)
+    if events is None:
+        return False
+    end = end_of_rows(plan, stop)
+    staging = open_staging(plan.log)
+    try:
+        replace_days(plan.log, staging, list(write_days(compute_log(plan, events, start, end), staging)), start, end)
+    finally:
+        drop_staging(staging)
+    return True
+
+
+def end_of_rows(plan: ViewPlan, stop: int) -> int:
+    """Return the end of the rows to compute, microseconds: a batch view's of the instant `stop` belong to them, unless its
+    day has been filled before.
+    """
+    return stop + 1 if plan.kind == "batch" and (stop % DAY or not has_day(plan.log, day_of(stop))) else stop
+
+
+def _few_files(folder: str, start: int, stop: int) -> list[Path]:
+    files = [] if "://" in folder else _files(folder, start, stop)
+    return files if are_few(ds.dataset(files).count_rows()) else []
+
+
+def _files(folder: str, start: int, stop: int) -> list[Path]:
+    """Return the files of the days that hold an instant of `start <= t <= stop`, by day."""
+    first, last = day_of(max(start, 0)), day_of(stop)
+    days = [day for day in days_of(folder) if first <= day <= last]
+    return [file for day in days for file in sorted((Path(folder) / f"date={day}").glob("[!._]*.parquet"))]
+
+
+def _read(files: Sequence[Path], columns: Sequence[str] | None) -> pa.Table:
+    """Read files in the newest one's schema, types as Spark hands them to its tasks."""
+    schema = pq.read_schema(files[-1])
+    table = ds.dataset(files, schema=schema).to_table(columns=list(columns) if columns is not None else None)
+    return table.cast(pa.schema([pa.field(one.name, _as_spark_has_it(one.type)) for one in table.schema]))
+
+
+def _as_spark_has_it(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_timestamp(kind):
+        return TIMESTAMP if kind.tz else pa.timestamp("us")
+    if pa.types.is_dictionary(kind):
+        return _as_spark_has_it(kind.value_type)
+    if pa.types.is_large_string(kind):
+        return pa.string()
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return pa.list_(_as_spark_has_it(kind.value_type))
+    return kind
