@@ -114,8 +114,9 @@ class EventPartition(StatefulSourcePartition[EventBatch, Position]):
             self._quiet_since = self._awake = None
             return [self._intake.take(entries)]
         self._sleep(IDLE)
-        if self._quiet_since is None:
-            self._quiet_since = self._seconds()  # the first empty read is no idleness: it may only be slow
+        if self._quiet_since is None or entries.more:
+            # The first empty read is no idleness: it may only be slow.
+            self._quiet_since = None if entries.more else self._seconds()
             return []
         return self._pass_time(entries) if self._clock is None else self._follow_clock(entries, self._clock())
 

@@ -34,6 +34,7 @@ class Entries:
             where it never is.
         ticks: Every tick: before which payload it came, and its time. Empty: `tick` came after all payloads.
         rejected: Entries that hold neither an event nor a tick.
+        more: Whether there are entries that have not come yet: who reads none is not at the end.
     """
 
     payloads: list[bytes]
@@ -44,6 +45,7 @@ class Entries:
     arrived: Sequence[int] = ()
     ticks: Sequence[tuple[int, int]] = ()
     rejected: Sequence[Rejected] = ()
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)

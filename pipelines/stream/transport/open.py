@@ -9,10 +9,12 @@ from typing import Final
 
 from pipelines.plan import EventTable, ViewPlan
 from pipelines.stream.transport.base import EventReader, TransportError
+from pipelines.stream.transport.kafka_client import is_kafka
+from pipelines.stream.transport.kafka_topics import KafkaTopics
 from pipelines.stream.transport.parquet_replay import ParquetReplay
 from pipelines.stream.transport.redis_streams import RedisStreams
 
-SCHEMES: Final = ("redis://host:port", "rediss://host:port", "parquet:FOLDER")
+SCHEMES: Final = ("redis://host:port", "rediss://host:port", "kafka://host:port,host:port", "parquet:FOLDER")
 
 
 def open_transport(
@@ -21,7 +23,8 @@ def open_transport(
     """Return the transport that an address names; nothing is connected yet.
 
     Args:
-        address: `redis://host:port` or `rediss://host:port`; `parquet:FOLDER` replays `FOLDER/<topic>` and ends.
+        address: `redis://host:port` or `rediss://host:port`; `kafka://host:port,host:port`, or the same without its scheme;
+            `parquet:FOLDER` replays `FOLDER/<topic>` and ends.
         tables: The event tables by topic; a replay needs them.
         partitions: Partitions that topics must have; None takes those they have.
 
@@ -33,7 +36,7 @@ def open_transport(
     return open_publisher(address, partitions)
 
 
-def open_publisher(address: str, partitions: int | None = None) -> RedisStreams:
+def open_publisher(address: str, partitions: int | None = None) -> RedisStreams | KafkaTopics:
     """Return the transport that an address names, to read from and to publish to.
 
     Raises:
@@ -41,6 +44,8 @@ def open_publisher(address: str, partitions: int | None = None) -> RedisStreams:
     """
     if address.startswith(("redis://", "rediss://")):
         return RedisStreams(address, partitions)
+    if is_kafka(address):
+        return KafkaTopics(address, partitions)
     raise TransportError(f"broker {address!r} is not known; use one of {', '.join(SCHEMES)}.")
 
 
@@ -57,6 +62,6 @@ def transport_address(plans: Sequence[ViewPlan]) -> str:
     if len(declared) != 1:
         raise TransportError(
             f"the sources name {' and '.join(declared) or 'no'} kafka_bootstrap_servers; give all the same, or set"
-            " MILLRACE_BROKER=redis://host:port."
+            " MILLRACE_BROKER=redis://host:port or kafka://host:port."
         )
     return declared[0]

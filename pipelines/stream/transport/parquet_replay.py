@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from pipelines.partitioning import partition_of
 from pipelines.plan import EventTable
 from pipelines.stream.transport.base import DEFAULT_PARTITIONS, Entries, TransportError, in_time_order
-from pipelines.stream.transport.codec import encode_events
+from pipelines.stream.transport.decoding import encode_for
 
 
 @dataclass(frozen=True)
@@ -61,4 +61,4 @@ def _payloads(folder: Path, table: EventTable, partition: int, partitions: int) 
         raise TransportError(f"no Parquet in {path}; put the events of topic {path.name} there.")
     events = pq.read_table(path, columns=table.schema().names).cast(table.schema())
     mine = partition_of([events[table.partition_by or table.event_id]], partitions) == partition
-    return encode_events(in_time_order(events.filter(pa.array(mine)), table.timestamp))
+    return encode_for(table, in_time_order(events.filter(pa.array(mine)), table.timestamp))

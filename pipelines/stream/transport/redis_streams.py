@@ -22,7 +22,7 @@ from pipelines.stream.transport.base import (
     PartitionState,
     TransportError,
 )
-from pipelines.stream.transport.codec import encode_events
+from pipelines.stream.transport.decoding import encode_for
 from pipelines.stream.transport.redis_client import answering, shown
 from pipelines.stream.transport.redis_entries import entries_of, entry_of
 from pipelines.stream.transport.redis_position import Place, resume
@@ -94,7 +94,7 @@ class RedisStreams:
             return 0
         topic = table.topic or table.name
         partition = partition_of([events[table.partition_by or table.event_id]], self.partitions(topic)).tolist()
-        payloads = encode_events(events)
+        payloads = encode_for(table, events)
         self._send(topic, [(place, b"event", event) for place, event in zip(partition, payloads, strict=True)])
         return len(events)
 
