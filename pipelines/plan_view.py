@@ -10,11 +10,12 @@ import pyarrow as pa
 
 from contract.durations import format_duration
 from contract.tags import read_duration, read_tags
-from contract.types import UnknownTypeError, type_of_ddl, type_of_field
+from contract.types import type_of_ddl, type_of_field
 from pipelines.plan import MAX_SKEW, EventTable, PlanError, ViewPlan
 from pipelines.semantics.aggregators.table import FunctionError, parse_function
 from pipelines.semantics.feature import Feature
 from pipelines.semantics.windows import Window, WindowError, default_slide
+from pipelines.topic_format import read_format
 
 if TYPE_CHECKING:
     from feast import BatchFeatureView, StreamFeatureView
@@ -59,7 +60,8 @@ def plan_stream_view(view: StreamFeatureView, lakes: dict[str, Any]) -> ViewPlan
             f"{source.name}: no lake table; tag the source with millrace.lake and the name of the FileSource that holds"
             f" its history, one of {_names(lakes)}."
         )
-    columns = _columns(source)
+    topic = read_format(source)
+    columns = topic.columns
     table = EventTable(
         name=source.kafka_options.topic,
         lake=lake.path,
@@ -72,6 +74,9 @@ def plan_stream_view(view: StreamFeatureView, lakes: dict[str, Any]) -> ViewPlan
         lateness=_microseconds(source.kafka_options.watermark_delay_threshold),
         known_after=read_duration(source.name, tags, "known_after"),
         max_skew=read_duration(source.name, tags, "max_skew", MAX_SKEW),
+        encoding=topic.encoding,
+        encoding_schema=topic.schema,
+        registry=tags.get("schema_registry", ""),
     )
     keys = tuple(field.name for field in view.entity_columns)
     for key in keys:
@@ -226,26 +231,6 @@ def _derived_columns(view: str, transform: Any, types: dict[str, pa.DataType]) -
     for name in (name for name, kind in derived.items() if pa.types.is_null(kind)):
         raise PlanError(f"{view}: its transform gives {name} no type; end it with .astype, such as .astype('string').")
     return derived
-
-
-def _columns(source: Any) -> dict[str, str]:
-    """Read the columns of a topic from its JSON format, written as Spark's DDL: `id bigint, at timestamp`."""
-    text = getattr(source.kafka_options.message_format, "schema_json", "")
-    columns: dict[str, str] = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        name, _, kind = part.partition(" ")
-        try:
-            type_of_ddl(kind.strip().lower())
-        except UnknownTypeError as error:
-            raise PlanError(
-                f"{source.name}: {error} Write schema_json as 'id bigint, at timestamp, amount double'."
-            ) from None
-        columns[name] = kind.strip().lower()
-    if not columns:
-        raise PlanError(
-            f"{source.name}: no columns; use message_format=JsonFormat(schema_json='id bigint, at timestamp')."
-        )
-    return columns
 
 
 def _known(where: str, what: str, name: str, columns: Any) -> str:

@@ -99,6 +99,7 @@ class EventPartition(StatefulSourcePartition[EventBatch, Position]):
         """Return what is there: one batch, or nothing. A broker that is away may come back, so the partition waits."""
         try:
             entries = self._reader.read(self._topic, self._intake.partition, self._offset, READ)
+            batches = [self._intake.take(entries)] if entries.count else []
         except TransportUnavailable as error:
             # No time passes meanwhile: there may be events that nobody can see yet.
             self._quiet_since = None
@@ -110,9 +111,9 @@ class EventPartition(StatefulSourcePartition[EventBatch, Position]):
             return [self._intake.judge_rest(ended=True)]
         self._outage.worked()
         self._offset = entries.offset
-        if entries.count:
+        if batches:
             self._quiet_since = self._awake = None
-            return [self._intake.take(entries)]
+            return batches
         self._sleep(IDLE)
         if self._quiet_since is None or entries.more:
             # The first empty read is no idleness: it may only be slow.

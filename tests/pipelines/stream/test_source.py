@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -111,6 +111,16 @@ def test_a_broker_that_is_away_is_waited_for_and_read_again_from_the_same_offset
     assert said[0] == "broker: the broker does not answer; start it. Waiting until it is back."
     assert said[1].startswith("broker: back after")
     assert len(said) == 2
+
+
+def test_events_whose_schemas_cannot_be_asked_for_are_read_again(table: EventTable) -> None:
+    schema = '{"type": "record", "name": "E", "fields": [{"name": "id", "type": "long"}]}'
+    avro = replace(table, encoding="avro", encoding_schema=schema, registry="http://127.0.0.1:9")
+    entries = Entries([b"\0\0\0\0\7\2"], None, "1", 1)
+    broker = ScriptedBroker([entries, entries])
+    partition = open_partition(broker, avro)
+    assert [partition.next_batch() for _ in range(2)] == [[], []]
+    assert broker.asked == ["0", "0"]
 
 
 def test_while_the_broker_is_away_no_time_passes(table: EventTable) -> None:
