@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup redis simulate apply plan backfill materialize stream train validate parity serve run status replay-dead-letters test test-fast check bench clean
+.PHONY: help setup redis simulate apply plan backfill materialize stream train validate parity serve run status compact replay-dead-letters test test-fast check bench clean
 
 PYTHON ?= $(or $(shell command -v python3.11),$(shell command -v python3),python3.11)
 VENV := .venv
@@ -70,6 +70,9 @@ run: setup  ## all of it, then live traffic until Ctrl-C (ONCE=1 EVENTS=file.par
 
 status: setup  ## show what is there, and how far the stream is
 	@$(PY) -m commands status
+
+compact: setup  ## make few files of the many that the stream landed, for days that are over (FROM= TO= GRACE=1h)
+	@$(PY) -m commands compact
 
 replay-dead-letters: setup  ## put rejected events back once they are mended (REASON=missing,future FILE=edited.jsonl)
 	@$(PY) -m commands replay-dead-letters
