@@ -28,6 +28,8 @@ $(READY): requirements.lock pyproject.toml
 	@$(VENV)/bin/uv pip install --quiet --python $(PY) --no-deps -e .
 	@echo "preparing Spark's start (half a minute)"
 	@$(PY) -m pipelines.batch.class_archive
+	@echo "compiling the kernel (half a minute)"
+	@$(PY) -m pipelines.semantics.panes.history
 	@touch $@
 
 setup: $(READY)  ## make the virtual environment (everything else does this by itself)

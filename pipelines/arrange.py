@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.plan import ViewPlan
-from pipelines.semantics.events import Events, Times, largest_block, sort_events
-from pipelines.semantics.timeline import Rows
+from pipelines.semantics.events import Events, Times, sort_events
+from pipelines.semantics.rows import Rows
 
 BLOCK = 200_000  # events worked on together: some 100 MB for a view of 16 features
 TIMESTAMP = pa.timestamp("us", "UTC")
@@ -55,11 +55,10 @@ def arrange(plan: ViewPlan, table: pa.Table, block: int = BLOCK) -> Iterator[Blo
     entity, ts = entity[order], ts[order]
     columns = {name: _one_chunk(table[name]).take(pa.array(order)) for name in plan.inputs}
     starts = np.searchsorted(entity, np.arange(len(entities) + 1))
-    most = largest_block(ts)
     begin = 0
     while begin < len(entities):
         stop = int(np.searchsorted(starts, starts[begin] + block, side="left"))
-        stop = min(max(stop, begin + 1), begin + most, len(entities))
+        stop = min(max(stop, begin + 1), len(entities))
         part = slice(int(starts[begin]), int(starts[stop]))
         yield Block(
             Events(entity[part] - begin, ts[part], {name: column[part] for name, column in columns.items()}),

@@ -9,7 +9,7 @@ import pyarrow as pa
 from pipelines.arrange import arrange, log_schema, tabulate, transformed
 from pipelines.batch.log_files import WRITTEN, write_days
 from pipelines.plan import ViewPlan
-from pipelines.semantics.timeline import feature_log
+from pipelines.semantics.panes.history import feature_log
 
 Batches = Iterable[pa.RecordBatch]
 

@@ -62,25 +62,6 @@ def join_keys(entity: Times, t: Times) -> Times | None:
     return entity * span + (t - base) if most * span < 2**63 else None
 
 
-def find_first(events: Events, entity: Times, t: Times) -> Times:
-    """Return, for each (entity, t), the position of the entity's first event at or after `t` (its end if there is none).
-
-    Raises:
-        OverflowError: The block spans too many entities times microseconds for 64 bits; use smaller blocks.
-    """
-    base, span = _span(events.ts)
-    count = int(events.entity[-1]) + 1 if len(events) else 1
-    if count * span >= 2**63:
-        raise OverflowError("too many entities over too long a time in one block; split it by entity.")
-    keys = events.entity * span + (events.ts - base)
-    return np.searchsorted(keys, entity * span + np.clip(t - base, 0, span - 1), side="left")
-
-
-def largest_block(ts: Times) -> int:
-    """Return how many entities may share a block whose event times are `ts`."""
-    return max(1, (2**62) // _span(ts)[1])
-
-
 def _span(ts: Times) -> tuple[int, int]:
     base = int(ts.min()) if len(ts) else 0
     return base, (int(ts.max()) - base + 2 if len(ts) else 2)

@@ -75,8 +75,8 @@ def feature_log(
 
 
 def is_null(value: Any) -> bool:
-    """Say whether a value is skipped: None and NaN are (rule 4)."""
-    return value is None or (isinstance(value, float) and math.isnan(value))
+    """Say whether a value is skipped: None, NaN and infinities are (rule 4)."""
+    return value is None or (isinstance(value, float) and not math.isfinite(value))
 
 
 def _session(inside: Sequence[Event], gap: int, end: int) -> list[Event]:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from pipelines.arrange import ids, log_schema, tabulate, times, transformed
+from pipelines.arrange import log_schema, tabulate, times, transformed
 from pipelines.plan import ViewPlan
-from pipelines.semantics.events import Events, Times, sort_events
-from pipelines.semantics.newest import EVER, newest_rows
-from pipelines.semantics.timeline import Rows
+from pipelines.semantics.panes.live import EVER, LiveView
+from pipelines.semantics.panes.memory import Ints
+from pipelines.semantics.rows import Times
+from pipelines.stream.calendar import Calendar
 from pipelines.stream.entities import EntityNumbers
-from pipelines.stream.runs import Run, Runs
+from pipelines.stream.pending import Pending
+
+_SECOND = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,113 +25,156 @@ class Snapshot:
 
     Attributes:
         frontier: The instant, microseconds, up to which rows have been given.
-        runs: The events still needed.
+        settled: The earliest event time that may still come, microseconds.
+        memory: The words of the state.
+        seen: The event ids that have been counted.
+        texts: Of each column of text, its values by number.
+        pending: Events that do not count yet.
         entities: The join keys by entity number; None before the first.
     """
 
     frontier: int
-    runs: tuple[Run, ...]
+    settled: int
+    memory: Ints
+    seen: Ints
+    texts: dict[str, list[str]]
+    pending: tuple[pa.Table, ...]
     entities: pa.Table | None
 
 
 class ViewState:
     """Follows a plan event by event, in batches.
 
-    Time moves by `now` only. A batch costs in proportion to the entities it touches: those with new events, and those of
-    whom an event enters, leaves or ends a session in the step.
+    Time moves by `now` only. A batch costs in proportion to its events and to the entities of whom an event enters, leaves
+    or ends a session in the step, however many events a window holds.
     """
 
     def __init__(self, plan: ViewPlan, snapshot: Snapshot | None = None) -> None:
         """Start empty, or from a snapshot."""
         self.plan = plan
-        self.frontier = EVER if snapshot is None else snapshot.frontier
-        self._runs = Runs(list(snapshot.runs) if snapshot else None)
+        self.frontier = EVER
+        self.settled = EVER
+        self._schema = transformed(plan, plan.table.schema().empty_table()).schema
+        self._rows_schema = log_schema(plan, self._schema)
+        self._needed = list(dict.fromkeys((*plan.keys, plan.table.timestamp, plan.table.event_id, *plan.inputs)))
+        self._live = LiveView(plan.features, {name: self._schema.field(name).type for name in plan.inputs})
+        self._leaving = [Calendar() for _ in range(self._live.program.windows)]
+        self._ending = Calendar()
         self._numbers = EntityNumbers(plan.keys, snapshot.entities if snapshot else None)
-        self._schema = log_schema(plan, transformed(plan, plan.table.schema().empty_table()).schema)
+        self._pending = Pending()
+        if snapshot is not None:
+            self.frontier, self.settled = snapshot.frontier, snapshot.settled
+            self._pending = Pending(snapshot.pending, plan.table.timestamp)
+            self._live.restore(snapshot.memory, snapshot.seen, snapshot.texts)
+            self._note_all()
 
     def __len__(self) -> int:
-        """Return the number of events held."""
-        return len(self._runs)
+        """Return the number of panes and waiting events held."""
+        return self._live.size() + len(self._pending)
 
     def snapshot(self) -> Snapshot:
         """Return what it takes to go on from here."""
-        return Snapshot(self.frontier, tuple(self._runs.runs), self._numbers.table())
+        live = self._live
+        texts = {name: list(words.texts) for name, words in live.words.items() if words.texts}
+        return Snapshot(
+            self.frontier,
+            self.settled,
+            live.memory.words.copy(),
+            live.seen.table.copy(),
+            texts,
+            self._pending.tables(),
+            self._numbers.table(),
+        )
 
     def load(self, events: pa.Table, cut: int) -> None:
         """Take over from a backfill: the events that still matter at `cut`, whose rows before `cut` are stored."""
-        run = self._run(events)
-        order = sort_events(run.entity, run.ts, run.ids)
-        self._runs = Runs([run.take(order)] if len(order) else None)
-        self.frontier = cut - 1
+        self.advance(events, cut - 1, cut - self.plan.table.known_after - self.plan.table.lateness)
 
-    def advance(self, events: pa.Table, now: int) -> pa.Table | None:
+    def advance(self, events: pa.Table, now: int, settled: int = EVER) -> pa.Table | None:
         """Add events, move to `now`, and return the newest row of every entity that changed; None if none did.
 
         Args:
             events: As the topic's schema has them; in any order, each possibly for the second time.
             now: Microseconds; an earlier time than before moves nothing.
+            settled: The earliest event time, microseconds, that may come after these events; what comes and is older is left
+                out (rule 7), and its ids are forgotten (rule 6).
         """
         before, self.frontier = self.frontier, max(self.frontier, now)
-        new = self._run(events)
-        entities = np.unique(np.concatenate([new.entity, self._due(before, self.frontier)]))
-        if not len(entities):
+        held, self.settled = self.settled, max(self.settled, settled)
+        arriving, ts = self._arriving(events, held)
+        due = self._due(before)
+        if not len(arriving) and not len(due):
             return None
-        known = self._runs.gather(entities)
-        held = len(known) if known is not None else 0
-        both = [known, new] if known is not None else [new]
-        entity = np.concatenate([run.entity for run in both])
-        ts = np.concatenate([run.ts for run in both])
-        order = sort_events(entity, ts, np.concatenate([run.ids for run in both]))
-        fresh = np.sort(order[order >= held]) - held
-        self._remember(new, fresh)
-        columns = pa.concat_tables([run.columns for run in both])
-        number = np.searchsorted(entities, entity)
-        inputs = {name: columns[name].combine_chunks().take(pa.array(order)) for name in self.plan.inputs}
-        rows = newest_rows(self.plan.features, Events(number[order], ts[order], inputs), self.frontier)
-        corrected = np.zeros(len(entities), bool)
-        late = new.ts[fresh] + self.plan.features[0].window.delay + 1 <= before
-        corrected[number[held:][fresh][late]] = True
-        rows = _after_corrections(rows, corrected, before)
-        table = self._numbers.table()
-        if table is None or not len(rows.t):
-            return None
-        return tabulate(self.plan, table.take(pa.array(entities)), rows, self._schema)
-
-    def _remember(self, new: Run, fresh: Times) -> None:
-        self._runs.add(new if len(fresh) == len(new) else new.take(fresh))
-        self._runs.merge(gone_before=self.frontier - self.plan.reach)
-
-    def _run(self, events: pa.Table) -> Run:
-        events = transformed(self.plan, events)
-        plan = self.plan
-        entity = self._numbers.number(events) if len(events) else np.zeros(0, np.int64)
-        return Run.of(
+        entity = self._numbers.number(arriving) if len(arriving) else np.zeros(0, np.int64)
+        rows, made, touched = self._live.take(
             entity,
-            times(events[plan.table.timestamp]),
-            ids(events[plan.table.event_id]),
-            events.select(list(plan.inputs)),
+            ts,
+            _array(arriving[self.plan.table.event_id]),
+            {name: _array(arriving[name]) for name in self.plan.inputs},
+            due,
+            entities=len(self._numbers),
+            since=before,
+            until=self.frontier,
+            settled=held,
         )
+        for track, calendar in enumerate(self._leaving):
+            mine = made[made[:, 1] == track]
+            calendar.add(mine[:, 2], mine[:, 0])
+        self._note_sessions(touched)
+        table = self._numbers.table()
+        if table is None or not len(rows):
+            return None
+        return tabulate(self.plan, table, rows, self._rows_schema)
 
-    def _due(self, before: int, now: int) -> Times:
-        """Return the entities of the events that enter, leave or end a session in `before < t <= now`."""
-        if now <= before or not len(self._runs):
-            return np.zeros(0, np.int64)
-        spans = set()
-        for feature in self.plan.features:
-            window = feature.window
-            spans.add((before - window.delay, now - window.delay))  # enters at ts + delay + 1
-            spans.add((window.first(before), window.first(now)))  # has left where the window now starts later
-            if feature.gap is not None:
-                end = window.delay + feature.gap
-                spans.add((before - end + 1, now - end + 1))
-        return np.concatenate([self._runs.between(start, stop) for start, stop in spans])
+    def _arriving(self, events: pa.Table, settled: int) -> tuple[pa.Table, Times]:
+        """Return the events that count by now, those that waited for it among them; the others wait."""
+        delay = self.plan.features[0].window.delay
+        waited = self._pending.take_until(self.frontier - delay)
+        table = transformed(self.plan, events).select(self._needed)
+        if waited:
+            table = pa.concat_tables([*waited, table])
+        ts = times(table[self.plan.table.timestamp])
+        keep = ts >= settled
+        if not keep.all():
+            table, ts = table.filter(pa.array(keep)), ts[keep]
+        enters = ts + delay < self.frontier
+        if enters.all():
+            return table, ts
+        later = ~enters
+        self._pending.add(table.filter(pa.array(later)), ts[later])
+        return table.filter(pa.array(enters)), ts[enters]
+
+    def _due(self, before: int) -> Times:
+        """Return the entities of whom a pane leaves or a session ends in `before < t <= frontier`."""
+        found = []
+        for track, calendar in enumerate(self._leaving):
+            found += calendar.pop_until(self._live.last_pane_left(track, self.frontier))
+        ending = self._ending.pop_until(self.frontier // _SECOND)
+        if ending:
+            entities = np.unique(np.concatenate(ending))
+            ends = self._live.session_ends(entities)
+            found.append(entities[((ends > before) & (ends <= self.frontier)).any(axis=1)])
+            self._note_ends(entities, np.where(ends // _SECOND == self.frontier // _SECOND, ends, EVER))
+        return np.unique(np.concatenate(found)) if found else np.zeros(0, np.int64)
+
+    def _note_sessions(self, entities: Times) -> None:
+        if self._live.program.sessions:
+            self._note_ends(entities, self._live.session_ends(entities))
+
+    def _note_ends(self, entities: Times, ends: Ints) -> None:
+        for session in range(ends.shape[1]):
+            coming = ends[:, session] > self.frontier
+            self._ending.add(ends[coming, session] // _SECOND, entities[coming])
+
+    def _note_all(self) -> None:
+        """Note when panes leave and sessions end, after a restart."""
+        entities = np.arange(len(self._numbers))
+        for track, calendar in enumerate(self._leaving):
+            for entity, pane in self._live.panes(track, len(entities)):
+                calendar.add(pane, entity)
+        self._note_sessions(entities)
 
 
-def _after_corrections(rows: Rows, corrected: npt.NDArray[np.bool_], before: int) -> Rows:
-    """Return the rows to give: the new ones, and those of entities whose past a late event changed.
-
-    No row given so far is later than `before`; a corrected row takes at least that time, so that it replaces them all.
-    """
-    late = corrected[rows.entity]
-    t = np.where(late, np.maximum(rows.t, before), rows.t)
-    return Rows(rows.entity, t, rows.some, rows.values).take((t > before) | late)
+def _array(column: pa.ChunkedArray) -> pa.Array:
+    joined = column.combine_chunks()
+    return pa.concat_arrays(joined.chunks) if isinstance(joined, pa.ChunkedArray) else joined

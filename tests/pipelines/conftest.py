@@ -17,7 +17,7 @@ from pipelines.semantics.aggregators.table import parse_function
 from pipelines.semantics.events import Events, sort_events
 from pipelines.semantics.feature import Feature
 from pipelines.semantics.reference import EPOCH, Event
-from pipelines.semantics.timeline import Rows
+from pipelines.semantics.rows import Rows
 from pipelines.semantics.windows import Window
 
 MINUTE = 60_000_000

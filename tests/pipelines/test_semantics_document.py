@@ -13,7 +13,7 @@ import pytest
 from pipelines.semantics import reference
 from pipelines.semantics.aggregators.table import PLAIN
 from pipelines.semantics.feature import Feature
-from pipelines.semantics.timeline import feature_log
+from pipelines.semantics.panes.history import feature_log
 from pipelines.semantics.windows import SLIDES
 
 MINUTE = 60_000_000

@@ -6,11 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
 import pyarrow as pa
-
-from pipelines.semantics.aggregators.ranges import Index, fold_ranges
-from pipelines.semantics.aggregators.values import Values
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +17,7 @@ class Min:
     1
     """
 
+    cells: ClassVar[str] = "min"
     takes: ClassVar[str] = "number"
     optional_column: ClassVar[bool] = False
 
@@ -32,10 +29,6 @@ class Min:
         """Return the result over non-null values, in the order of their events."""
         return min(values, default=None)
 
-    def over(self, values: Values, starts: Index, stops: Index) -> pa.Array:
-        """Return the same over each range of values."""
-        return _extremes(np.minimum, values, starts, stops)
-
 
 @dataclass(frozen=True, slots=True)
 class Max:
@@ -45,6 +38,7 @@ class Max:
     2
     """
 
+    cells: ClassVar[str] = "max"
     takes: ClassVar[str] = "number"
     optional_column: ClassVar[bool] = False
 
@@ -55,12 +49,3 @@ class Max:
     def of(self, values: Sequence[Any]) -> Any:
         """Return the result over non-null values, in the order of their events."""
         return max(values, default=None)
-
-    def over(self, values: Values, starts: Index, stops: Index) -> pa.Array:
-        """Return the same over each range of values."""
-        return _extremes(np.maximum, values, starts, stops)
-
-
-def _extremes(better: np.ufunc, values: Values, starts: Index, stops: Index) -> pa.Array:
-    (best,) = fold_ranges((values.numbers,), lambda a, b: (better(a[0], b[0]),), starts, stops)
-    return pa.array(best, mask=starts == stops)

@@ -7,11 +7,7 @@ from dataclasses import dataclass
 from math import fsum, sqrt
 from typing import Any, ClassVar
 
-import numpy as np
 import pyarrow as pa
-
-from pipelines.semantics.aggregators.ranges import Index, State, fold_ranges
-from pipelines.semantics.aggregators.values import Values
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +18,7 @@ class Sum:
     1.0
     """
 
+    cells: ClassVar[str] = "sum"
     takes: ClassVar[str] = "number"
     optional_column: ClassVar[bool] = False
 
@@ -33,10 +30,6 @@ class Sum:
         """Return the result over non-null values, in the order of their events."""
         return fsum(values) if any(isinstance(value, float) for value in values) else sum(values)
 
-    def over(self, values: Values, starts: Index, stops: Index) -> pa.Array:
-        """Return the same over each range of values."""
-        return pa.array(_sums(values, starts, stops))
-
 
 @dataclass(frozen=True, slots=True)
 class Mean:
@@ -46,6 +39,7 @@ class Mean:
     1.5
     """
 
+    cells: ClassVar[str] = "mean"
     takes: ClassVar[str] = "number"
     optional_column: ClassVar[bool] = False
 
@@ -56,12 +50,6 @@ class Mean:
     def of(self, values: Sequence[Any]) -> float | None:
         """Return the result over non-null values, in the order of their events."""
         return fsum(values) / len(values) if values else None
-
-    def over(self, values: Values, starts: Index, stops: Index) -> pa.Array:
-        """Return the same over each range of values."""
-        count = stops - starts
-        total = _sums(values, starts, stops)
-        return pa.array(total / np.maximum(count, 1), mask=count == 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +63,7 @@ class Std:
     1.4142135623730951
     """
 
+    cells: ClassVar[str] = "std"
     takes: ClassVar[str] = "number"
     optional_column: ClassVar[bool] = False
 
@@ -88,30 +77,3 @@ class Std:
             return None
         mean = fsum(values) / len(values)
         return sqrt(fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
-
-    def over(self, values: Values, starts: Index, stops: Index) -> pa.Array:
-        """Return the same over each range of values."""
-        numbers = values.numbers.astype(np.float64)
-        count = stops - starts
-        enough = count >= 2
-        leaves = (np.ones(len(numbers)), numbers, np.zeros(len(numbers)))
-        out = np.zeros(len(starts))
-        with np.errstate(over="ignore", invalid="ignore"):  # nodes of the tree that no range uses may overflow
-            _, _, squares = fold_ranges(leaves, _merge_moments, starts[enough], stops[enough])
-        out[enough] = np.sqrt(np.maximum(squares, 0.0) / (count[enough] - 1))
-        return pa.array(out, mask=~enough)
-
-
-def _sums(values: Values, starts: Index, stops: Index) -> np.ndarray:
-    (total,) = fold_ranges((values.numbers,), lambda a, b: (a[0] + b[0],), starts, stops)
-    return total
-
-
-def _merge_moments(a: State, b: State) -> State:
-    """Merge (count, mean, sum of squared distances from the mean)."""
-    count_a, mean_a, squares_a = a
-    count_b, mean_b, squares_b = b
-    count = count_a + count_b
-    delta = mean_b - mean_a
-    share = count_b / count
-    return count, mean_a + delta * share, squares_a + squares_b + delta * delta * count_a * share

@@ -6,11 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
 import pyarrow as pa
-
-from pipelines.semantics.aggregators.ranges import Index, expand_ranges
-from pipelines.semantics.aggregators.values import Values
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +17,7 @@ class First:
     'a'
     """
 
+    cells: ClassVar[str] = "first"
     takes: ClassVar[str] = "any"
     optional_column: ClassVar[bool] = False
 
@@ -33,10 +30,6 @@ class First:
         """Return the result over non-null values, in the order of their events."""
         return values[0] if values else None
 
-    def over(self, values: Values, starts: Index, stops: Index) -> pa.Array:
-        """Return the same over each range of values."""
-        return values.arrow.take(pa.array(starts, mask=starts == stops))
-
 
 @dataclass(frozen=True, slots=True)
 class Last:
@@ -46,6 +39,7 @@ class Last:
     'b'
     """
 
+    cells: ClassVar[str] = "last"
     takes: ClassVar[str] = "any"
     optional_column: ClassVar[bool] = False
 
@@ -58,10 +52,6 @@ class Last:
         """Return the result over non-null values, in the order of their events."""
         return values[-1] if values else None
 
-    def over(self, values: Values, starts: Index, stops: Index) -> pa.Array:
-        """Return the same over each range of values."""
-        return values.arrow.take(pa.array(stops - 1, mask=starts == stops))
-
 
 @dataclass(frozen=True, slots=True)
 class LastN:
@@ -72,6 +62,7 @@ class LastN:
     """
 
     n: int
+    cells: ClassVar[str] = "last_n"
     takes: ClassVar[str] = "any"
     optional_column: ClassVar[bool] = False
 
@@ -84,13 +75,6 @@ class LastN:
         """Return the result over non-null values, in the order of their events."""
         return list(values[-self.n :])
 
-    def over(self, values: Values, starts: Index, stops: Index) -> pa.Array:
-        """Return the same over each range of values."""
-        first = np.maximum(starts, stops - self.n)
-        lengths = stops - first
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
-        return pa.ListArray.from_arrays(pa.array(offsets), values.arrow.take(pa.array(expand_ranges(first, lengths))))
-
 
 @dataclass(frozen=True, slots=True)
 class Duration:
@@ -101,6 +85,7 @@ class Duration:
     86400.0
     """
 
+    cells: ClassVar[str] = "duration"
     takes: ClassVar[str] = "time"
     optional_column: ClassVar[bool] = True
 
@@ -111,10 +96,3 @@ class Duration:
     def of(self, values: Sequence[Any]) -> float | None:
         """Return the result over non-null values, in the order of their events."""
         return (values[-1] - values[0]).total_seconds() if values else None
-
-    def over(self, values: Values, starts: Index, stops: Index) -> pa.Array:
-        """Return the same over each range of values."""
-        some = starts < stops
-        out = np.zeros(len(starts))
-        out[some] = (values.numbers[stops[some] - 1] - values.numbers[starts[some]]) / 1e6
-        return pa.array(out, mask=~some)

@@ -13,18 +13,18 @@ from pipelines.semantics.aggregators.counting import Count, CountDistinct
 from pipelines.semantics.aggregators.extremes import Max, Min
 from pipelines.semantics.aggregators.moments import Mean, Std, Sum
 from pipelines.semantics.aggregators.positions import Duration, First, Last, LastN
-from pipelines.semantics.aggregators.ranges import Index
-from pipelines.semantics.aggregators.values import Values
 
 
 class Aggregator(Protocol):
     """What every engine needs of a function.
 
     Attributes:
+        cells: What panes keep for it, by its plain name (`pipelines/semantics/panes/program.py`).
         takes: What the column must hold: `any`, `number` or `time`.
         optional_column: Whether the function may go without a column; it then works on the events themselves.
     """
 
+    cells: ClassVar[str]
     takes: ClassVar[str]
     optional_column: ClassVar[bool]
 
@@ -33,9 +33,6 @@ class Aggregator(Protocol):
 
     def of(self, values: Sequence[Any]) -> Any:
         """Return the result over non-null values in order: the obvious meaning, which the reference uses."""
-
-    def over(self, values: Values, starts: Index, stops: Index) -> pa.Array:
-        """Return the result over many ranges of values at once: the same meaning, which the engines use."""
 
 
 PLAIN: dict[str, Callable[[], Aggregator]] = {

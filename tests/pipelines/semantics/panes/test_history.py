@@ -1,4 +1,4 @@
-"""The columnar feature log and the newest rows, against the reference: timestamps and values (rules 1 to 6 and 11)."""
+"""The feature log that the engines compute, against the reference: timestamps and values (rules 1 to 6 and 11)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from pipelines.semantics import reference
 from pipelines.semantics.feature import Feature
-from pipelines.semantics.newest import newest_rows
-from pipelines.semantics.timeline import Rows, change_points, feature_log
+from pipelines.semantics.panes import history
+from pipelines.semantics.panes.history import feature_log
+from pipelines.semantics.rows import Rows
 
 MINUTE = 60_000_000
 TABLE = [
@@ -89,31 +90,14 @@ def test_logs_of_two_spans_are_the_log_of_both(lab: Any, aligned: bool, data: st
 
 @many
 @given(data=st.data())
-def test_newest_row_is_the_last_of_the_log(lab: Any, aligned: bool, data: st.DataObject) -> None:
-    drawn = data.draw(lab.events_strategy())
+def test_a_key_with_very_many_events_is_followed_in_parts(lab: Any, aligned: bool, data: st.DataObject) -> None:
+    drawn = data.draw(lab.events_strategy(users="a", most=30))
     features = features_of(lab, data.draw(delays), aligned, TABLE if aligned else TABLE + SESSIONS)
-    features = features[data.draw(st.integers(0, len(features) - 1)) :][:3]
-    now = data.draw(st.one_of(st.integers(0, 30 * MINUTE), st.integers(0, 60).map(lambda n: n * MINUTE // 2)))
     events, users = lab.block(drawn)
-    got = lab.logs(newest_rows(features, events, now), users)
-    for user in users:
-        assert got[user] == reference.feature_log(features, lab.of_user(drawn, user), -(10**12), now + 1)[-1:]
-
-
-@many
-@given(data=st.data())
-def test_change_points_hold_every_instant_at_which_a_value_changes(
-    lab: Any, aligned: bool, data: st.DataObject
-) -> None:
-    drawn = data.draw(lab.events_strategy(users="a"))
-    features = features_of(lab, data.draw(delays), aligned, TABLE if aligned else TABLE + SESSIONS)
-    events, _ = lab.block(drawn)
-    points = set(change_points(features, events, -(10**12), 10**12)[1].tolist())
-    known = reference.distinct(lab.of_user(drawn, "a"))
-    t = data.draw(st.one_of(st.integers(0, 30 * MINUTE), st.integers(0, 60).map(lambda n: n * MINUTE // 2)))
-    if t not in points:
-        for feature in features:
-            assert reference.value_at(feature, known, t) == reference.value_at(feature, known, t - 1)
+    whole = lab.logs(feature_log(features, events, -(10**9), 10**12), users)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(history, "GROUP", 3)
+        assert lab.logs(feature_log(features, events, -(10**9), 10**12), users) == whole
 
 
 #  One event at 0:30 in a window of 2 min, slide 1 min:
@@ -171,7 +155,6 @@ def test_no_events_give_no_rows(lab: Any) -> None:
     features = features_of(lab, 0, False, TABLE + SESSIONS)
     rows: Rows = feature_log(features, lab.block([])[0], 0, 10**12)
     assert len(rows.t) == 0
-    assert len(newest_rows(features, lab.block([])[0], 0).t) == 0
 
 
 def test_rows_are_sorted_by_entity_and_time_and_each_instant_is_there_once(lab: Any) -> None:

@@ -1,0 +1,50 @@
+"""How the kernel is compiled: once a machine, and kept in a folder of its own for exactly these sources."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+import numpy.typing as npt
+
+_SOURCES = Path(__file__).parent
+
+
+def _cache_folder() -> str:
+    """Return where compiled code is kept: Numba alone would not see that a function it calls has changed."""
+    seen = hashlib.sha256(numba.__version__.encode())
+    for path in sorted(_SOURCES.glob("*.py")):
+        seen.update(path.read_bytes())
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "millrace"
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        home = Path(tempfile.gettempdir()) / f"millrace-{os.getuid()}"
+    return str(home / seen.hexdigest()[:16])
+
+
+setattr(numba.config, "CACHE_DIR", os.environ.get("NUMBA_CACHE_DIR") or _cache_folder())  # noqa: B010 - not typed
+
+Compiled = TypeVar("Compiled", bound=Callable[..., Any])
+
+
+def compiled(function: Compiled) -> Compiled:
+    """Compile a function of the kernel.
+
+    Nothing in the kernel makes an array, so counting references would only cost; divisors are never 0; other threads may
+    run meanwhile.
+    """
+    decorated: Compiled = numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function)  # type: ignore[call-overload]
+    return decorated
+
+
+@compiled
+def copy(source: npt.NDArray[Any], target: npt.NDArray[Any]) -> None:
+    """Copy a row; rows never overlap, and NumPy's own copy would make room for the case that they do."""
+    for at in range(len(target)):
+        target[at] = source[at]

@@ -1,0 +1,210 @@
+"""The state of a view's entities as events arrive: what a live engine holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipelines.semantics.feature import Feature
+from pipelines.semantics.panes.columns import Words, id_words, values_of
+from pipelines.semantics.panes.desk import Desk, events_of
+from pipelines.semantics.panes.memory import (
+    E_HEAD,
+    H_ID_WORDS,
+    H_PANE_LEFT,
+    H_PANES,
+    H_RUNNING,
+    H_SESSION_LEFT,
+    H_SESSION_ROWS,
+    H_TABLE_USED,
+    NIL,
+    P_AFTER,
+    P_NUMBER,
+    P_UNTIL,
+    Ints,
+    Memory,
+)
+from pipelines.semantics.panes.program import F_LIST, T_SIZE, T_SLIDE, Program, compile_features
+from pipelines.semantics.panes.seen import Seen
+from pipelines.semantics.panes.walk import walk
+from pipelines.semantics.rows import Rows
+
+EVER = -(2**60)
+
+
+class LiveView:
+    """Follows entities by number.
+
+    Attributes:
+        features: The features.
+        program: The same, compiled.
+        memory: What is known of the entities.
+        seen: The event ids that have been counted.
+        words: How the columns' values are encoded.
+    """
+
+    def __init__(self, features: Sequence[Feature], kinds: Mapping[str, pa.DataType]) -> None:
+        """Start with nothing.
+
+        Args:
+            features: The features; rule 1, not aligned.
+            kinds: The types of the input columns.
+        """
+        self.features = features
+        self.program: Program = compile_features(features, kinds)
+        self.memory = Memory(self.program)
+        self.seen = Seen(1)
+        self.words = {name: Words(kinds[name]) for name in self.program.columns}
+        self._lists = self.program.features[:, F_LIST].tolist()
+
+    def take(
+        self,
+        entity: Ints,
+        ts: Ints,
+        ids: pa.Array,
+        columns: Mapping[str, pa.Array],
+        due: Ints,
+        *,
+        entities: int,
+        since: int,
+        until: int,
+        settled: int,
+    ) -> tuple[Rows, Ints, Ints]:
+        """Let events in, follow entities to an instant, and return what this gives.
+
+        Args:
+            entity: int64 (n,), the entity of each event.
+            ts: int64 (n,), microseconds; all enter by `until`.
+            ids: Their ids; what has been counted is left out.
+            columns: Their columns.
+            due: int64, entities of whom a pane leaves or a session ends.
+            entities: How many entities there are.
+            since: The instant up to which all entities have been followed.
+            until: The instant up to which to follow them.
+            settled: The earliest event time that may still come.
+
+        Returns:
+            The newest row of each entity that changed; the panes made, (entity, track, number); the entities touched.
+        """
+        words = self._id_words(ids)
+        order = sort_order(entity, ts, words)
+        entity, ts, words = entity[order], ts[order], words[order]
+        new = self.seen.note(entity, ts, words, settled)
+        if not new.all():
+            order, entity, ts, words = order[new], entity[new], ts[new], words[new]
+        at = pa.array(order)
+        encoded = [self.words[name].encode(columns[name].take(at)) for name in self.program.columns]
+        touched = np.unique(np.concatenate([entity, due])) if len(due) else _distinct(entity)
+        first = np.searchsorted(entity, touched, "left")
+        last = np.searchsorted(entity, touched, "right")
+        count = len(touched)
+        jobs = np.column_stack([touched, first, last, np.full(count, since), np.full(count, until)])
+        self._make_room(len(ts), entities, until)
+        desk = Desk(
+            self.memory, events_of(self.program, ts, words, encoded), jobs, count, len(ts) * self.program.windows
+        )
+        memory = self.memory
+        walk(memory.words, memory.reals, desk.words, desk.reals, 0, count, EVER, settled, False)
+        rows = desk.rows()
+        return (
+            Rows(rows[:, 0], rows[:, 1], values_of(self.features, self.words, self._lists, rows)),
+            desk.made(),
+            touched,
+        )
+
+    def size(self) -> int:
+        """Return how many panes and sessions are held."""
+        words = self.memory.words
+        held = (H_PANES, H_PANE_LEFT), (H_SESSION_ROWS, H_SESSION_LEFT)
+        return sum(int(words[rows] - words[left]) for rows, left in held)
+
+    def restore(self, memory: Ints, seen: Ints, texts: Mapping[str, Sequence[str]]) -> None:
+        """Go on from what was saved."""
+        self.memory.words = memory.copy()
+        self.memory.reals = self.memory.words.view(np.float64)
+        self.seen.restore(seen.copy())
+        self.words = {name: Words(words.kind, texts.get(name, ())) for name, words in self.words.items()}
+
+    def panes(self, track: int, entities: int) -> Iterator[tuple[Ints, Ints]]:
+        """Yield the entities that have a first pane of a window, and its number; then those with a second; and so on."""
+        rows, entity = self.memory.panes, np.arange(entities)
+        row = self.memory.entities[:entities, E_HEAD + 2 * track]
+        while True:
+            has = row != NIL
+            entity, row = entity[has], row[has]
+            if not len(row):
+                return
+            yield entity, rows[row, P_NUMBER].copy()
+            row = rows[row, P_AFTER]
+
+    def last_pane_left(self, track: int, now: int) -> int:
+        """Return the number of the last pane of a window that has left by an instant."""
+        size, slide = self.program.tracks[track, [T_SIZE, T_SLIDE]].tolist()
+        return int((now - size - self.program.delay) // slide - 1)
+
+    def session_ends(self, entities: Ints) -> Ints:
+        """Return when the last session of each entity ends, int64 (entities, gaps); the distant past where there is none."""
+        program, words = self.program, self.memory.words
+        ends = np.full((len(entities), program.sessions), EVER, np.int64)
+        rows = self.memory.entities
+        for session in range(program.sessions):
+            last = rows[entities, int(words[H_RUNNING]) + 2 * session + 1]
+            gap = int(program.tracks[program.windows + session, T_SIZE])
+            has = last != NIL
+            ends[has, session] = self.memory.sessions[last[has], P_UNTIL] + program.delay + gap
+        return ends
+
+    def _id_words(self, ids: pa.Array) -> Ints:
+        """Return ids as words, and widen the state where one is longer than all before."""
+        have = int(self.memory.words[H_ID_WORDS])
+        words = id_words(ids, have)
+        if words.shape[1] > have:
+            self.memory.widen(words.shape[1])
+            self.seen.widen(words.shape[1])
+        return words
+
+    def _make_room(self, events: int, entities: int, now: int) -> None:
+        program = self.program
+        values = events * program.tables * (len(program.tracks) - 1)
+        keep = self._values_that_matter(now) if values else None
+        self.memory.make_room(entities, events * program.windows, events * program.sessions, values, keep)
+
+    def _values_that_matter(self, now: int) -> npt.NDArray[np.bool_] | None:
+        """Say which entries of the table of different values are of a pane, or a session, that is still there."""
+        program, memory = self.program, self.memory
+        table = memory.table
+        if not len(table) or (int(memory.words[H_TABLE_USED]) + 1) * 2 < len(table):
+            return None
+        tracks = len(program.tracks) - 1
+        owner = np.maximum(table[:, 0], 0) // program.tables
+        track, entity = owner % tracks, owner // tracks
+        keep = np.ones(len(table), np.bool_)
+        for window in range(program.windows):
+            keep &= (track != window) | (table[:, 2] > self.last_pane_left(window, now))
+        for session in range(program.sessions):
+            of = (table[:, 0] != NIL) & (track == program.windows + session)
+            first = memory.entities[entity[of], int(memory.words[H_RUNNING]) + 2 * session]
+            keep[of] = table[of, 2] >= np.where(first == NIL, 2**62, memory.sessions[first, P_NUMBER])
+        return keep
+
+
+def sort_order(entity: Ints, ts: Ints, ids: Ints) -> Ints:
+    """Return the positions of events by (entity, time, id)."""
+    if len(ts) < 2:
+        return np.arange(len(ts))
+    low = int(ts.min())
+    span = int(ts.max()) - low + 1
+    if (int(entity.max()) + 1) * span < 2**62:
+        keys = entity * span + (ts - low)
+        order = np.argsort(keys, kind="stable")
+        ordered = keys[order]
+        if not (ordered[1:] == ordered[:-1]).any():
+            return order
+    return np.lexsort((*ids.T[::-1], ts, entity))
+
+
+def _distinct(entity: Ints) -> Ints:
+    return entity[np.flatnonzero(np.diff(entity, prepend=-1))]

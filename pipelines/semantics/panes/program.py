@@ -1,0 +1,214 @@
+"""Compiles the features of a view into arrays of numbers that the kernel follows.
+
+A *track* is a window: it cuts time into panes of its slide and keeps, for each entity, the panes inside. A *cell* is what a
+pane holds of a column: a count, an exact sum, the largest value. Features that need the same cell share it. The sessions of
+one gap are a track too, whose panes are sessions; a session feature also has its cells in the window, for a session that is
+longer than that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipelines.semantics.feature import Feature
+from pipelines.semantics.panes.exact import PARTS
+
+Ints = npt.NDArray[np.int64]
+
+# What a cell holds.
+EVENTS, VALUES, TOTAL, EXACT, SQUARES, LARGEST, SMALLEST, FIRST, DISTINCT = range(9)
+
+# What a feature makes of its places a to d, or of a ring.
+COUNT, INTEGER, REAL, MEAN, MEAN_INTEGER, STD, EXTREME, EARLIEST, LATEST, LATEST_N, DURATION = range(11)
+
+NONE, NEVER = np.iinfo(np.int64).min, np.iinfo(np.int64).max
+
+# Columns of the arrays below.
+C_TRACK, C_WHAT, C_COLUMN, C_INT, C_REAL, C_NUMBER, C_IS_REAL = range(7)
+F_OP, F_TRACK, F_SESSION, F_RING, F_MOST, F_LIST, F_COLUMN, F_A, F_B, F_C, F_D, F_SA, F_SB, F_SC, F_SD, F_IS_REAL = (
+    range(16)
+)
+SLOTS = 4  # a feature's places in a pane, and as many in a session
+T_SIZE, T_SLIDE, T_GROUP, T_FIRST = range(4)
+R_GROUP, R_COLUMN, R_LENGTH, R_AT = range(4)
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A view's features, as tables of numbers.
+
+    Attributes:
+        columns: The input columns; the event times are one more, the last.
+        tracks: int64 (tracks + 1, 4): size (of a session, its gap), slide, the group whose events it takes, its first cell.
+            Windows first, then sessions; the last row only ends the cells.
+        cells: int64 (cells, 7).
+        features: int64 (features, 16).
+        rings: int64 (rings, 4): group, column, length, where it starts in an entity's words.
+        groups: int64 (groups,): the slide at whose multiples events enter; 0 where they enter as time passes them.
+        windows: How many tracks are windows.
+        delay: The view's delay, microseconds.
+        aligned: Whether events enter at multiples of the slide (rule 2).
+        ints, reals, chains, tables, firsts: How many of each a pane has at most.
+        slots: Words that an entity's rings hold.
+        lists: Words that an entity's lists hold.
+    """
+
+    columns: tuple[str, ...]
+    tracks: Ints
+    cells: Ints
+    features: Ints
+    rings: Ints
+    groups: Ints
+    windows: int
+    delay: int
+    aligned: bool
+    ints: int
+    reals: int
+    chains: int
+    tables: int
+    firsts: int
+    slots: int
+    lists: int
+
+    @property
+    def sessions(self) -> int:
+        """Return how many tracks are sessions."""
+        return len(self.tracks) - 1 - self.windows
+
+
+@dataclass(slots=True)
+class _Track:
+    size: int
+    slide: int
+    group: int
+    cells: dict[tuple[int, int], tuple[int, int, int]] = field(default_factory=dict)
+    ints: int = 0
+    reals: int = 0
+    numbers: dict[int, int] = field(default_factory=dict)
+
+    def cell(self, what: int, column: int) -> tuple[int, int, int]:
+        """Return the places of a cell among the track's integers and reals, and its number among its like."""
+        if (what, column) not in self.cells:
+            like = LARGEST if what == SMALLEST else what
+            self.cells[what, column] = self.ints, self.reals, self.numbers.get(like, 0)
+            self.numbers[like] = self.numbers.get(like, 0) + 1
+            self.ints += 2 if what == FIRST else 1
+            self.reals += PARTS if what in (EXACT, SQUARES) else 0
+        return self.cells[what, column]
+
+
+def compile_features(features: Sequence[Feature], kinds: Mapping[str, pa.DataType]) -> Program:
+    """Return the program of a view's features.
+
+    Args:
+        features: The features; all have the same delay and alignment.
+        kinds: The types of the input columns.
+    """
+    columns = tuple(dict.fromkeys(f.column for f in features if f.column is not None))
+    time = len(columns)
+    real = [pa.types.is_floating(kinds[name]) for name in columns] + [False]
+    first = features[0].window
+    groups = sorted({f.window.slide for f in features}) if first.aligned else [0]
+    windows: dict[tuple[int, int], _Track] = {}
+    sessions: dict[int, _Track] = {}
+    rings: dict[tuple[int, int], int] = {}
+    rows: list[list[int]] = []
+    lists = 0
+    for feature in features:
+        window = feature.window
+        group = groups.index(window.slide) if first.aligned else 0
+        track = windows.setdefault((window.size, window.slide), _Track(window.size, window.slide, group))
+        track.cell(EVENTS, time)
+        column = time if feature.column is None else columns.index(feature.column)
+        op, *of_window = _cells(feature, track, column, real[column], False)
+        of_session = [0] * SLOTS
+        if feature.gap is not None:
+            session = sessions.setdefault(feature.gap, _Track(feature.gap, 0, 0))
+            session.cell(EVENTS, time)
+            _, *of_session = _cells(feature, session, column, real[column], True)
+        most, ring = getattr(feature.aggregator, "n", 1), -1
+        if op in (LATEST, LATEST_N, DURATION):
+            rings[group, column] = max(rings.get((group, column), 0), most)
+            ring = list(rings).index((group, column))
+        kept = most if op == LATEST_N else 0
+        at = list(windows).index((window.size, window.slide))
+        gap = -1 if feature.gap is None else list(sessions).index(feature.gap)
+        rows.append([op, at, gap, ring, kept, lists, column, *of_window, *of_session, int(real[column])])
+        lists += kept
+    for row in rows:
+        row[F_SESSION] += len(windows) if row[F_SESSION] >= 0 else 0
+    tracks = [*windows.values(), *sessions.values()]
+    table, cells = _tables(tracks, real)
+    return Program(
+        columns,
+        table,
+        cells,
+        np.array(rows, np.int64),
+        _rings(rings),
+        np.array(groups, np.int64),
+        len(windows),
+        first.delay,
+        first.aligned,
+        max(t.ints for t in tracks),
+        max(t.reals for t in tracks),
+        max(t.numbers.get(LARGEST, 0) for t in tracks),
+        max(t.numbers.get(DISTINCT, 0) for t in tracks),
+        max(t.numbers.get(FIRST, 0) for t in tracks),
+        sum(rings.values()),
+        lists,
+    )
+
+
+def _cells(feature: Feature, track: _Track, column: int, real: bool, session: bool) -> tuple[int, int, int, int, int]:
+    """Return what a feature makes of its cells, and their places; what it needs is entered into the track."""
+    what = feature.aggregator.cells
+    if what == "count":
+        return COUNT, track.cell(EVENTS if feature.column is None else VALUES, column)[0], 0, 0, 0
+    if what == "count_distinct":
+        return COUNT, track.cell(DISTINCT, column)[0], 0, 0, 0
+    if what == "sum" and not real:
+        return INTEGER, track.cell(TOTAL, column)[0], 0, 0, 0
+    if what == "sum":
+        beyond, total, _ = track.cell(EXACT, column)
+        return REAL, total, beyond, 0, 0
+    if what == "mean" and not real:
+        return MEAN_INTEGER, track.cell(VALUES, column)[0], track.cell(TOTAL, column)[0], 0, 0
+    if what == "mean":
+        beyond, total, _ = track.cell(EXACT, column)
+        return MEAN, track.cell(VALUES, column)[0], total, beyond, 0
+    if what == "std":
+        values, total = track.cell(VALUES, column)[0], track.cell(EXACT, column)[1]
+        beyond, squares, _ = track.cell(SQUARES, column)
+        return STD, values, total, squares, beyond
+    if what in ("min", "max"):
+        place, _, chain = track.cell(LARGEST if what == "max" else SMALLEST, column)
+        return EXTREME, place, chain, 1 if what == "max" else -1, 0
+    if what == "last":
+        return LATEST, 0, 0, 0, 0
+    if what == "last_n":
+        return LATEST_N, 0, 0, 0, 0
+    return DURATION if what == "duration" else EARLIEST, track.cell(FIRST, column)[0], 0, 0, 0
+
+
+def _tables(tracks: Sequence[_Track], real: Sequence[bool]) -> tuple[Ints, Ints]:
+    table: list[list[int]] = []
+    cells: list[list[int]] = []
+    for at, track in enumerate(tracks):
+        table.append([track.size, track.slide, track.group, len(cells)])
+        for (what, column), (place, reals, number) in track.cells.items():
+            cells.append([at, what, column, place, reals, number, int(real[column])])
+    table.append([0, 0, 0, len(cells)])
+    return np.array(table, np.int64), np.array(cells, np.int64)
+
+
+def _rings(rings: Mapping[tuple[int, int], int]) -> Ints:
+    rows, at = [], 0
+    for (group, column), length in rings.items():
+        rows.append([group, column, length, at])
+        at += length
+    return np.array(rows, np.int64).reshape(-1, 4)

@@ -1,0 +1,207 @@
+"""The values of an entity's features at an instant, from its panes. Compiled."""
+
+from __future__ import annotations
+
+from pipelines.semantics.panes import exact
+from pipelines.semantics.panes.cells import row_at, word_of_key
+from pipelines.semantics.panes.compiled import compiled
+from pipelines.semantics.panes.memory import (
+    D_SCRATCH,
+    D_TOUCHED,
+    FEATURE_WORDS,
+    H_ALIGNED,
+    H_DELAY,
+    H_FEATURE,
+    H_FEATURES,
+    H_PANE,
+    H_RING_LENGTH,
+    H_ROW_REALS,
+    H_SESSION,
+    H_TOTAL_REALS,
+    H_TRACK,
+    H_VALUE,
+    H_WINDOWS,
+    NIL,
+    P_AFTER,
+    P_INTS,
+    P_NUMBER,
+    P_UNTIL,
+    TRACK_WORDS,
+    Ints,
+    Reals,
+)
+from pipelines.semantics.panes.program import (
+    COUNT,
+    DURATION,
+    EARLIEST,
+    EXTREME,
+    F_A,
+    F_B,
+    F_C,
+    F_IS_REAL,
+    F_LIST,
+    F_MOST,
+    F_OP,
+    F_RING,
+    F_SA,
+    F_SESSION,
+    F_TRACK,
+    INTEGER,
+    LATEST,
+    LATEST_N,
+    MEAN,
+    MEAN_INTEGER,
+    NEVER,
+    NONE,
+    REAL,
+    T_SIZE,
+    T_SLIDE,
+)
+from pipelines.semantics.panes.rings import slot_words, slots_at
+from pipelines.semantics.panes.sessions import running_at
+from pipelines.semantics.panes.windows import chain_at, entity_at, head_at, totals_at
+
+
+@compiled
+def refresh(m: Ints, r: Reals, d: Ints, s: Reals, entity: int, t: int) -> bool:
+    """Bring the values of the features of touched tracks up to `t`; say whether one of them changed (rule 3)."""
+    changed = False
+    features = m[H_FEATURES]
+    for f in range(features):
+        feature = m[H_FEATURE] + f * FEATURE_WORDS
+        if not d[d[D_TOUCHED] + m[feature + F_TRACK]]:
+            continue
+        if m[feature + F_OP] == LATEST_N:
+            changed |= _refresh_list(m, entity, f, feature, t)
+            continue
+        valid, word = _value(m, r, d, s, entity, feature, t)
+        at = entity_at(m, entity) + m[H_VALUE] + f
+        if valid != (m[at + features] != 0) or (valid and word != m[at]):
+            m[at], m[at + features] = word, 1 if valid else 0
+            changed = True
+    return changed
+
+
+@compiled
+def _starts_at(m: Ints, track: int, t: int) -> int:
+    """Return the earliest event time that is inside a window at `t`."""
+    at = m[H_TRACK] + track * TRACK_WORDS
+    size, slide = m[at + T_SIZE], m[at + T_SLIDE]
+    if m[H_ALIGNED]:
+        return t // slide * slide - m[H_DELAY] - size
+    return (t - m[H_DELAY] - size) // slide * slide
+
+
+@compiled
+def _value(m: Ints, r: Reals, d: Ints, s: Reals, entity: int, feature: int, t: int) -> tuple[bool, int]:
+    session = m[feature + F_SESSION]
+    start = _starts_at(m, m[feature + F_TRACK], t)
+    if session == NIL:
+        return _of_window(m, r, d, s, entity, feature, start)
+    row = m[running_at(m, entity, session - m[H_WINDOWS]) + 1]
+    gap = m[m[H_TRACK] + session * TRACK_WORDS + T_SIZE]
+    op = m[feature + F_OP]
+    if row == NIL or t - m[H_DELAY] - m[row_at(m, H_SESSION, row) + P_UNTIL] >= gap:
+        return op == COUNT or op == INTEGER or op == REAL, 0
+    at = row_at(m, H_SESSION, row)
+    if m[at + P_NUMBER] < start:  # the session is longer than the window: what is inside is the window's
+        return _of_window(m, r, d, s, entity, feature, start)
+    ints = at + P_INTS
+    if op == EXTREME:
+        key = m[ints + m[feature + F_SA]]
+        return key != NONE, word_of_key(key, m[feature + F_IS_REAL], m[feature + F_C] < 0)
+    if op == EARLIEST:
+        return m[ints + m[feature + F_SA] + 1] != NEVER, m[ints + m[feature + F_SA]]
+    if op == LATEST or op == DURATION:
+        valid, last = _latest(m, entity, m[feature + F_RING], m[at + P_NUMBER])
+        if op == DURATION and valid:
+            return True, _bits(d, s, (last - m[ints + m[feature + F_SA]]) / 1e6)
+        return valid, last
+    return _of_cells(m, r, d, s, op, feature + F_SA, ints, at + m[H_ROW_REALS])
+
+
+@compiled
+def _of_window(m: Ints, r: Reals, d: Ints, s: Reals, entity: int, feature: int, start: int) -> tuple[bool, int]:
+    op, track = m[feature + F_OP], m[feature + F_TRACK]
+    if op == EXTREME:
+        row = m[chain_at(m, entity, track, m[feature + F_B])]
+        if row == NIL:
+            return False, 0
+        key = m[row_at(m, H_PANE, row) + P_INTS + m[feature + F_A]]
+        return True, word_of_key(key, m[feature + F_IS_REAL], m[feature + F_C] < 0)
+    if op == LATEST:
+        return _latest(m, entity, m[feature + F_RING], start)
+    if op == EARLIEST:
+        return _earliest(m, m[head_at(m, entity, track)], m[feature + F_A])
+    if op == DURATION:
+        valid, first = _earliest(m, m[head_at(m, entity, track)], m[feature + F_A])
+        _, last = _latest(m, entity, m[feature + F_RING], start)
+        return valid, _bits(d, s, (last - first) / 1e6)
+    totals = totals_at(m, entity, track)
+    return _of_cells(m, r, d, s, op, feature + F_A, totals, totals + m[H_TOTAL_REALS])
+
+
+@compiled
+def _of_cells(m: Ints, r: Reals, d: Ints, s: Reals, op: int, places: int, ints: int, reals: int) -> tuple[bool, int]:
+    """Return what adds up; the four `places` are as `program._cells` gives them."""
+    first = ints + m[places]
+    if op == COUNT or op == INTEGER:
+        return True, m[first]
+    if op == REAL:
+        return m[ints + m[places + 1]] == 0, _bits(d, s, exact.rounded(r, reals + m[places]))
+    count = m[first]
+    if op == MEAN_INTEGER:
+        return count > 0, _bits(d, s, m[ints + m[places + 1]] / max(count, 1))
+    if op == MEAN:
+        valid = count > 0 and m[ints + m[places + 2]] == 0
+        return valid, _bits(d, s, exact.rounded(r, reals + m[places + 1]) / max(count, 1))
+    if count < 2 or m[ints + m[places + 3]] > 0:
+        return False, 0
+    return True, _bits(d, s, exact.deviation(r, reals + m[places + 1], reals + m[places + 2], count))
+
+
+@compiled
+def _bits(d: Ints, s: Reals, x: float) -> int:
+    """Return the bits of a real; -0.0 is 0.0."""
+    s[d[D_SCRATCH]] = x + 0.0
+    return d[d[D_SCRATCH]]
+
+
+@compiled
+def _earliest(m: Ints, row: int, place: int) -> tuple[bool, int]:
+    while row != NIL:
+        at = row_at(m, H_PANE, row)
+        if m[at + P_INTS + place + 1] != NEVER:
+            return True, m[at + P_INTS + place]
+        row = m[at + P_AFTER]
+    return False, 0
+
+
+@compiled
+def _latest(m: Ints, entity: int, ring: int, start: int) -> tuple[bool, int]:
+    length = m[entity_at(m, entity) + m[H_RING_LENGTH] + ring]
+    slot = slots_at(m, entity, ring) + (length - 1) * slot_words(m)
+    if length == 0 or m[slot] < start:
+        return False, 0
+    return True, m[slot + 1]
+
+
+@compiled
+def _refresh_list(m: Ints, entity: int, f: int, feature: int, t: int) -> bool:
+    ring, features = m[feature + F_RING], m[H_FEATURES]
+    start = _starts_at(m, m[feature + F_TRACK], t)
+    length, width = m[entity_at(m, entity) + m[H_RING_LENGTH] + ring], slot_words(m)
+    at = slots_at(m, entity, ring)
+    first = max(0, length - m[feature + F_MOST])
+    while first < length and m[at + first * width] < start:
+        first += 1
+    values = entity_at(m, entity) + m[H_VALUE]
+    length_at, place = values + 2 * features + f, values + 3 * features + m[feature + F_LIST]
+    changed = length - first != m[length_at]
+    for slot in range(first, length):
+        word = m[at + slot * width + 1]
+        if m[place + slot - first] != word:
+            m[place + slot - first] = word
+            changed = True
+    m[length_at] = length - first
+    return changed
