@@ -70,7 +70,7 @@ serve: setup  ## Ray Serve: POST /v1/score (PORT=)
 run: setup  ## all of it, then live traffic until Ctrl-C (ONCE=1 EVENTS=file.parquet RATE=20 STREAM_DAYS=3)
 	@$(PY) -m commands run
 
-status: setup  ## show what is there, and how far the stream is
+status: setup  ## show what is there, how far the stream is and what it could not use (WATCH=2 refreshes)
 	@$(PY) -m commands status
 
 compact: setup  ## make few files of the many that the stream landed, for days that are over (FROM= TO= GRACE=1h)

@@ -1,63 +1,116 @@
-"""Shows what a workspace holds and how far its stream is. `make status`."""
+"""Shows what a workspace holds and how far its stream is. `make status`, `make status WATCH=2`."""
 
 from __future__ import annotations
 
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from commands.plan import read_plans
-from commands.table import show_table
-from pipelines.batch.lake import days_of, instant
+from commands.settings import read_number
+from commands.status_page import Snapshots, Status, status_page
+from pipelines.batch.lake import days_of
 from pipelines.plan import ViewPlan
-from pipelines.stream.transport.base import TransportError, TransportUnavailable
+from pipelines.stream.letter_counts import LetterCounts
+from pipelines.stream.transport.base import EventReader, Measured, PartitionState, TransportError, TransportUnavailable
 from pipelines.stream.transport.open import open_transport, transport_address
-from stores.online import OnlineStoreUnavailable, Progress, ViewProgress, open_online
+from stores.online import OnlineStoreUnavailable, Progress, ProgressLog, open_online
 from workspace.workspace import Workspace, open_store
+
+SAMPLE = 1.0  # seconds over which a page that is shown once takes its rates
+CLEAR = "\x1b[H\x1b[2J"
+
+
+def find_status(
+    workspace: Workspace,
+    plans: Sequence[ViewPlan],
+    read_progress: Callable[[], Progress],
+    letters: LetterCounts,
+    reader: EventReader | None,
+    troubles: Sequence[str] = (),
+) -> Status:
+    """Return how a workspace is now; what does not answer is among the troubles."""
+    found = list(troubles)
+    progress = Progress()
+    try:
+        progress = read_progress()
+    except OnlineStoreUnavailable as error:
+        found.append(str(error))
+    topics: dict[str, Mapping[int, PartitionState]] = {}
+    if isinstance(reader, Measured):
+        try:
+            topics = {topic: reader.measure(topic) for topic in topics_of(plans)}
+        except (TransportError, TransportUnavailable) as error:
+            found.append(str(error))
+    folders = {folder for plan in plans for folder in (plan.table.lake, plan.log)}
+    return Status(
+        time.time(),
+        plans,
+        {folder: _span(folder) for folder in folders},
+        progress,
+        topics,
+        dict(letters.read()),
+        find_snapshots(workspace.data / "recovery"),
+        {file.parent.name: file.read_text().strip() for file in sorted(Path(workspace.models).glob("*/CURRENT"))},
+        found,
+    )
+
+
+def topics_of(plans: Sequence[ViewPlan]) -> list[str]:
+    """Return the topics that are streamed."""
+    return sorted({plan.table.topic for plan in plans if plan.kind == "stream" and plan.table.topic})
+
+
+def find_snapshots(folder: Path) -> Snapshots | None:
+    """Return what the recovery store of a stream holds; None where there is none."""
+    files = [file.stat() for file in folder.glob("*") if file.is_file()]
+    if not files:
+        return None
+    return Snapshots(sum(one.st_size for one in files), max(one.st_mtime for one in files))
 
 
 def main() -> None:
-    """Print, for each view, the days of its lake table and log, and how far its stream is; then lag, models, dead letters.
+    """Print the page, once, or every WATCH seconds until Ctrl-C.
 
     "complete up to" is the instant up to which no shard of the view misses anything; "furthest" the latest that one has
     given rows for.
     """
+    watch = read_number("WATCH", 2.0) if os.environ.get("WATCH") else None
     workspace = Workspace.from_env()
     store = open_store(workspace)
-    progress = Progress()
-    try:
-        progress = open_online(store.config).progress(store.config.project).read()
-    except OnlineStoreUnavailable as error:
-        print(error)
     plans = read_plans(workspace)
-    rows = []
-    for plan in plans:
-        at = progress.views.get(plan.view, ViewProgress(0))
-        rows.append(
-            (plan.view, _span(plan.table.lake), _span(plan.log), _at(at.complete), _at(at.furthest), f"{at.events:,}")
-        )
-    show_table(("view", "lake", "feature log", "complete up to", "furthest", "events"), rows)
-    _show_lag(plans)
-    dead = sum(1 for file in (workspace.data / "dead_letters").glob("*.jsonl") for _ in file.open())
-    current = {p.parent.name: p.read_text().strip() for p in sorted(Path(workspace.models).glob("*/CURRENT"))}
-    models = ", ".join(f"{service} {version}" for service, version in current.items()) or "none"
-    print(f"models: {models}\ndead letters: {dead:,}")
-
-
-def _show_lag(plans: list[ViewPlan]) -> None:
-    """Print how far the stream is behind the broker, for the partition of each topic that is furthest behind."""
-    topics = sorted({plan.table.topic for plan in plans if plan.kind == "stream" and plan.table.topic})
+    troubles: list[str] = []
+    reader = None
     try:
-        reader = open_transport(transport_address(plans)) if topics else None
-        for topic in topics:
-            lag = reader.lag(topic) if reader else {}
-            if lag:
-                worst = max(lag, key=lambda partition: lag[partition])
-                print(f"lag of {topic}: {lag[worst]:.1f} s in partition {worst}, the furthest behind of {len(lag)}")
-    except (TransportError, TransportUnavailable) as error:
-        print(error)
+        reader = open_transport(transport_address(plans)) if topics_of(plans) else None
+    except TransportError as error:
+        troubles.append(str(error))
+    letters = LetterCounts(workspace.data / "dead_letters")
 
+    @lru_cache(maxsize=1)  # an error is not remembered: the store is opened anew until it answers
+    def progress_log() -> ProgressLog:
+        return open_online(store.config).progress(store.config.project)
 
-def _at(t: int | None) -> str:
-    return f"{instant(t):%Y-%m-%d %H:%M:%S}" if t is not None and t > 0 else "-"
+    def find() -> Status:
+        return find_status(workspace, plans, lambda: progress_log().read(), letters, reader, troubles)
+
+    before = find()
+    if watch is None:
+        if before.progress.views:
+            time.sleep(SAMPLE)
+            print(status_page(find(), before))
+        else:
+            print(status_page(before))
+        return
+    while True:
+        now = find()
+        page = status_page(now, before)
+        print(f"{CLEAR}{page}" if sys.stdout.isatty() else f"{page}\n", flush=True)
+        before = now
+        time.sleep(watch)
 
 
 def _span(folder: str) -> str:

@@ -111,6 +111,20 @@ def test_garbage_and_an_absent_broker_do_not_end_a_stream_and_an_emptied_one_doe
             letters = list(read_letters(Path(environment["MILLRACE_DATA"]) / "dead_letters"))
             assert [one.code for one in letters] == ["bad_tick", "no_event", "not_json", "not_json", "future"]
             assert all(one.offset for one in letters)
+            page = subprocess.run(
+                [sys.executable, "-m", "commands", "status"],
+                cwd=ROOT,
+                env=env,
+                check=True,
+                capture_output=True,
+                text=True,
+            ).stdout
+            assert "events/s into views" in page
+            assert "snapshots: " in page
+            assert {tuple(row.split()[:3]) for row in page.splitlines() if row.startswith("clicks ")} >= {
+                ("clicks", "bad_tick", "1"),
+                ("clicks", "not_json", "2"),
+            }
             client.flushall()
             wait(lambda: stream.poll() is not None)
         finally:
