@@ -54,9 +54,10 @@ class StreamWriter:
             OnlineStoreUnavailable: The store does not answer.
         """
         told: dict[tuple[str, int], ShardProgress] = {}
+        tables: dict[str, list[pa.Table]] = {}
         for one in results:
             if one.rows is not None:
-                self._writers[one.view].write(one.rows, "event_timestamp")
+                tables.setdefault(one.view, []).append(one.rows)
             before = told.get((one.view, one.shard))
             told[one.view, one.shard] = ShardProgress(
                 one.view,
@@ -66,4 +67,6 @@ class StreamWriter:
                 one.events + (before.events if before else 0),
                 (len(one.rows) if one.rows is not None else 0) + (before.rows if before else 0),
             )
+        for view, given in tables.items():  # of an entity that is there several times, the writer takes the newest row
+            self._writers[view].write(pa.concat_tables(given), "event_timestamp")
         self._progress.tell(list(told.values()))

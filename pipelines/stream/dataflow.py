@@ -13,9 +13,11 @@ from bytewax.operators import KeyedStream, StatefulBatchLogic
 
 from pipelines.partitioning import partition_of
 from pipelines.plan import EventTable, PlanError, ViewPlan
+from pipelines.semantics.panes.live import EVER
 from pipelines.stream.handover import read_handover
 from pipelines.stream.intake import EventBatch
-from pipelines.stream.sinks import DeadLetterSink, LakeSink, OnlineSink, RowWriter, ShardRows
+from pipelines.stream.online_sink import OnlineSink, RowWriter, ShardRows
+from pipelines.stream.sinks import DeadLetterSink, LakeSink
 from pipelines.stream.source import Clock, EventSource
 from pipelines.stream.transport.base import EventReader
 from pipelines.stream.view_state import Snapshot, ViewState
@@ -30,12 +32,14 @@ class Share:
         partition: The partition that the batch came from.
         events: Its events, perhaps none.
         now: The latest time that the partition knows, microseconds; None for none.
+        late_before: The earliest event time, microseconds, that the partition may still give; None where nobody knows.
     """
 
     shard: int
     partition: int
     events: pa.Table
     now: int | None
+    late_before: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +49,13 @@ class Saved:
     Attributes:
         view: The state.
         reached: The latest time of each partition heard of, microseconds.
+        settled: The earliest event time that each of them may still give, microseconds.
         frontier: The instant, microseconds, up to which nothing is missing.
     """
 
     view: Snapshot
     reached: dict[int, int]
+    settled: dict[int, int]
     frontier: int
 
 
@@ -93,8 +99,8 @@ def build_dataflow(
                 _building(plan, state, shards, reader.partitions(plan.table.topic or plan.table.name)),
             )
         )
-    rows = op.map("unkey", op.merge("all_rows", *results), lambda item: item[1])
-    op.output("online", rows, OnlineSink(open_writer))
+    rows = op.map("by_shard", op.merge("all_rows", *results), lambda item: (str(item[1].shard), item[1]))
+    op.output("online", rows, OnlineSink(open_writer, shards))
     op.output("dead_letters", batches, DeadLetterSink(dead_letters))
     if land:
         keyed: KeyedStream[EventBatch] = op.key_on("by_partition", batches, lambda b: f"{b.topic}/{b.partition}")
@@ -117,6 +123,7 @@ class ViewLogic(StatefulBatchLogic[Share, ShardRows, Saved]):
         self._partitions = partitions
         self._view = ViewState(plan, saved.view if saved else None)
         self._reached = dict(saved.reached) if saved else {}
+        self._settled = dict(saved.settled) if saved else {}
         self._frontier = saved.frontier if saved else 0
 
     def on_batch(self, values: list[Share]) -> tuple[Iterable[ShardRows], bool]:
@@ -132,14 +139,16 @@ class ViewLogic(StatefulBatchLogic[Share, ShardRows, Saved]):
         self._reached |= {share.partition: share.now for share in values if share.now is not None}
         if len(self._reached) == self._partitions:
             self._frontier = max(self._frontier, min(self._reached.values()))
-        rows = self._view.advance(events, now)
+        self._settled |= {share.partition: share.late_before for share in values if share.late_before is not None}
+        settled = min(self._settled.values()) if len(self._settled) == self._partitions else EVER
+        rows = self._view.advance(events, now, settled)
         return [
             ShardRows(self._plan.view, shard, self._frontier, self._view.frontier, rows, len(events))
         ], StatefulBatchLogic.RETAIN
 
     def snapshot(self) -> Saved:
         """Return the state for recovery."""
-        return Saved(self._view.snapshot(), dict(self._reached), self._frontier)
+        return Saved(self._view.snapshot(), dict(self._reached), dict(self._settled), self._frontier)
 
 
 def _building(plan: ViewPlan, state: Path | None, shards: int, partitions: int) -> Callable[[Saved | None], ViewLogic]:
@@ -151,10 +160,13 @@ def _sharing(plan: ViewPlan, shards: int) -> Callable[[EventBatch], list[tuple[s
         if batch.topic != plan.table.topic:
             return []
         if shards == 1:
-            return [(f"{plan.view}/0", Share(0, batch.partition, batch.events, batch.now))]
+            return [(f"{plan.view}/0", Share(0, batch.partition, batch.events, batch.now, batch.late_before))]
         shard = partition_of([batch.events[key] for key in plan.keys], shards)
         return [
-            (f"{plan.view}/{s}", Share(s, batch.partition, batch.events.filter(pa.array(shard == s)), batch.now))
+            (
+                f"{plan.view}/{s}",
+                Share(s, batch.partition, batch.events.filter(pa.array(shard == s)), batch.now, batch.late_before),
+            )
             for s in range(shards)
         ]
 

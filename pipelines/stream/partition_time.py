@@ -20,13 +20,16 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from contract.durations import SECOND
+from contract.durations import HOUR, SECOND
 from pipelines.plan import EventTable
 
 Times = npt.NDArray[np.int64]
 
 WAITING: Final = 100
 """Events of one partition that may wait in a replay."""
+
+IDLE: Final = HOUR
+"""How far a partition without events may be behind the clock, or a tick, before events that are older are late."""
 
 NEAR: Final = SECOND
 """Clocks that are kept in step differ by less: so far ahead of its arrival an event still moves time, and is seen at once."""
@@ -67,7 +70,16 @@ class PartitionTime:
     @property
     def late_before(self) -> int | None:
         """Return the time before which an event would be late; None where none would."""
-        return None if self.newest is None else self.newest - self.lateness
+        reached = self.reached
+        return None if reached is None else reached - self.lateness
+
+    @property
+    def reached(self) -> int | None:
+        """Return the event time that lateness counts from: the newest event's, or the clock's less an hour."""
+        told = self.progress
+        if told is None:
+            return self.newest
+        return told - IDLE if self.newest is None else max(self.newest, told - IDLE)
 
     def tell(self, t: int | None) -> None:
         """Note a time that is known; None, or an earlier one, changes nothing."""
@@ -111,7 +123,8 @@ class PartitionTime:
         """Return which events are late, where each moves time to `counted`."""
         if not len(ts):
             return np.zeros(0, np.int64)
-        start = self.newest if self.newest is not None else int(counted[0])
+        reached = self.reached
+        start = reached if reached is not None else int(counted[0])
         before = np.maximum(np.maximum.accumulate(np.concatenate([[start], counted[:-1]])), start)
         self.move(int(max(before[-1], counted[-1])))
         return np.where(ts < before - self.lateness, Verdict.LATE, Verdict.TAKEN).astype(np.int64)

@@ -1,14 +1,12 @@
-"""Where the stream's results go: rows to the online store, events to the lake, bad and late events to a log."""
+"""Where the stream's events go: to the lake; bad and late ones to a log. Rows go through `online_sink.py`."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,55 +18,6 @@ from pipelines.stream.dead_letters import DeadLetter, append_letters, log_file
 from pipelines.stream.intake import EventBatch
 from pipelines.stream.outage import Outage, persist
 from workspace.files import replacing
-
-
-@dataclass(frozen=True, slots=True)
-class ShardRows:
-    """Rows that one shard of a view gives.
-
-    Attributes:
-        view: The view.
-        shard: The shard.
-        frontier: The instant, microseconds, up to which all partitions have been read, so that the shard's rows have been
-            given with these; 0, or the cut of the handover, until every partition was heard of.
-        furthest: The instant, microseconds, that the partition is at which is furthest: what the rows are of.
-        rows: Join keys, features, `event_timestamp`; None when nothing changed.
-        events: Events that went in.
-    """
-
-    view: str
-    shard: int
-    frontier: int
-    furthest: int
-    rows: pa.Table | None
-    events: int
-
-
-class RowWriter(Protocol):
-    """Whatever stores rows: the online store, or a list in a test."""
-
-    def write(self, results: list[ShardRows]) -> None:
-        """Store the rows and note the frontiers; writing the same again changes nothing."""
-
-
-class OnlineSink(DynamicSink[ShardRows]):
-    """Hands rows to a writer, which each worker opens for itself."""
-
-    def __init__(self, open_writer: Callable[[], RowWriter]) -> None:
-        """Note how to open the writer."""
-        self._open = open_writer
-
-    def build(self, step_id: str, worker_index: int, worker_count: int) -> _OnlinePartition:
-        """Open the writer of one worker."""
-        return _OnlinePartition(self._open())
-
-
-class _OnlinePartition(StatelessSinkPartition[ShardRows]):
-    def __init__(self, writer: RowWriter) -> None:
-        self._writer = writer
-
-    def write_batch(self, items: list[ShardRows]) -> None:
-        self._writer.write(items)
 
 
 class LakeSink(FixedPartitionedSink[EventBatch, None]):

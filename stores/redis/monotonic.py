@@ -19,7 +19,7 @@ from redis.cluster import RedisCluster
 from redis.exceptions import NoScriptError, ResponseError
 
 from stores.cells.blocks import ByteBlock, beside, repeated
-from stores.redis.connection import Client
+from stores.redis.connection import Client, address_of, unavailable
 from stores.redis.exchange import exchange
 from stores.redis.msgpack import packed_block, packed_string
 from stores.redis.resp import bulk, bulk_block
@@ -27,6 +27,16 @@ from stores.redis.resp import bulk, bulk_block
 # One call holds Redis for about a millisecond, the longest a reader waits behind it.
 ROWS_PER_CALL = 128
 _SCRIPT = Path(__file__).with_name("monotonic.lua").read_text()
+_PASSING = (
+    "OOM",
+    "LOADING",
+    "READONLY",
+    "MISCONF",
+    "MASTERDOWN",
+    "CLUSTERDOWN",
+    "NOREPLICAS",
+    "BUSY",
+)  # may be well again
 _SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -128,8 +138,8 @@ def send_rows(client: Client, rows: PackedRows) -> int:
         How many rows were refused because a newer one is stored.
 
     Raises:
-        OnlineStoreUnavailable: Redis does not answer.
-        redis.ResponseError: Redis refused the write, for example for lack of memory.
+        OnlineStoreUnavailable: Redis does not answer, or cannot write now: it is full, loading, or a replica.
+        redis.ResponseError: Redis refused the write.
     """
     replies = exchange(client, rows.keys, rows.calls)
     forgotten = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
@@ -140,6 +150,8 @@ def send_rows(client: Client, rows: PackedRows) -> int:
             replies[index] = reply
     for reply in replies:
         if isinstance(reply, ResponseError):
+            if str(reply).split(" ", 1)[0] in _PASSING:
+                raise unavailable(address_of(client), reply) from reply
             raise reply
     return sum(replies)
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import redis
+
 from stores.online import Progress, ShardProgress, ViewProgress
-from stores.redis.connection import Client
+from stores.redis.connection import Client, address_of, unavailable
 
 # The clock moves only when every shard of every view has spoken.
 _TELL = """
@@ -62,7 +64,11 @@ class RedisProgress:
             self._client.hset(self._keys["shards"], mapping=dict(shards))
 
     def tell(self, shards: Sequence[ShardProgress]) -> None:
-        """Note how far some shards are, and move the clock."""
+        """Note how far some shards are, and move the clock.
+
+        Raises:
+            OnlineStoreUnavailable: Redis does not answer.
+        """
         arguments: list[Any] = [len(shards)]
         for one in shards:
             arguments += [f"{one.view}/{one.shard}", one.complete, one.furthest]
@@ -73,7 +79,10 @@ class RedisProgress:
                 if count:
                     pipe.hincrby(self._keys[name], one.view, count)
         pipe.eval(_TELL, len(keys), *keys, *arguments)
-        pipe.execute()
+        try:
+            pipe.execute()
+        except redis.RedisError as error:
+            raise unavailable(address_of(self._client), error) from error
 
     def read(self) -> Progress:
         """Return how far the stream is."""

@@ -18,7 +18,7 @@ from pipelines.semantics.aggregators.table import parse_function
 from pipelines.semantics.feature import Feature
 from pipelines.semantics.windows import Window
 from pipelines.stream.dataflow import build_dataflow
-from pipelines.stream.sinks import ShardRows
+from pipelines.stream.online_sink import ShardRows
 from pipelines.stream.transport.open import open_transport
 
 MINUTE = 60_000_000

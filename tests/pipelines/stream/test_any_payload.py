@@ -22,7 +22,7 @@ from pipelines.plan import ViewPlan
 from pipelines.semantics import reference
 from pipelines.stream.dataflow import build_dataflow
 from pipelines.stream.dead_letters import read_letters
-from pipelines.stream.sinks import ShardRows
+from pipelines.stream.online_sink import ShardRows
 from pipelines.stream.transport.base import Entries
 from pipelines.stream.transport.codec import encode_events
 
