@@ -155,6 +155,7 @@ class _Replay:
         self._ts = ts.tolist()
         self._arrived = arrived.tolist()
         self._waiting: list[int] = []
+        self._before = time.late_before  # what these events' own ticks say of the time makes none of them late
         self.verdict = np.full(len(ts), Verdict.WAITS, np.int64)
 
     def run(self, waiting: int, ticks: Iterable[tuple[int, int]]) -> None:
@@ -193,7 +194,7 @@ class _Replay:
             t = self._ts[event]
             if event in self._waiting:
                 self._waiting.remove(event)
-            if time.late_before is not None and t < time.late_before:
+            if self._is_late(t):
                 self.verdict[event] = Verdict.LATE  # and says nothing about the others
                 continue
             self.verdict[event] = Verdict.TAKEN
@@ -207,6 +208,11 @@ class _Replay:
                 else:
                     rest.append(other)
             self._waiting = rest
+
+    def _is_late(self, t: int) -> bool:
+        newest = self._time.newest
+        behind = newest is not None and t < newest - self._time.lateness
+        return behind or (self._before is not None and t < self._before)
 
     def _tick(self, t: int) -> None:
         """Judge what waits by what the sender says of the time; a tick moves no event's lateness."""

@@ -129,14 +129,15 @@ class ViewState:
     def _arriving(self, events: pa.Table, settled: int) -> tuple[pa.Table, Times]:
         """Return the events that count by now, those that waited for it among them; the others wait."""
         delay = self.plan.features[0].window.delay
-        waited = self._pending.take_until(self.frontier - delay)
         table = transformed(self.plan, events).select(self._needed)
+        ts = times(table[self.plan.table.timestamp])
+        if len(ts) and ts.min() < settled:
+            keep = ts >= settled
+            table, ts = table.filter(pa.array(keep)), ts[keep]
+        waited = self._pending.take_until(self.frontier - delay)
         if waited:
             table = pa.concat_tables([*waited, table])
-        ts = times(table[self.plan.table.timestamp])
-        keep = ts >= settled
-        if not keep.all():
-            table, ts = table.filter(pa.array(keep)), ts[keep]
+            ts = times(table[self.plan.table.timestamp])
         enters = ts + delay < self.frontier
         if enters.all():
             return table, ts

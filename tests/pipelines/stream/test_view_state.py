@@ -104,3 +104,24 @@ def test_many_entities_in_small_batches_are_all_kept(lab: Any, state: ViewState)
     left = state.advance(lab.table([]), 11 * MINUTE)
     assert left is not None
     assert left[state.plan.features[0].name].to_pylist() == [0.0] * 37
+
+
+def test_an_event_that_waits_for_its_delay_is_not_late_when_its_time_comes(lab: Any) -> None:
+    state = ViewState(lab.plan([lab.feature("sum", "money", 10 * MINUTE, MINUTE, 5 * MINUTE)]))
+    assert rows(lab, state, state.advance(lab.table([event(1, 0)]), MINUTE, 0)) == []
+    assert rows(lab, state, state.advance(lab.table([event(2, 3 * MINUTE)]), 4 * MINUTE, 2 * MINUTE)) == []
+    assert rows(lab, state, state.advance(lab.table([]), 5 * MINUTE + 1, 4 * MINUTE)) == [(5 * MINUTE + 1, (1.0,))]
+
+
+#  settled at 4:00: nothing before it comes any more, so ids before it are forgotten
+#
+#      0:00 ... 3:59.999999 | 4:00 ...
+#        late, be it new     counted once
+#
+def test_an_id_is_known_as_far_back_as_an_event_may_come(lab: Any, state: ViewState) -> None:
+    first, second = event(1, 4 * MINUTE - 1), event(2, 4 * MINUTE)
+    assert rows(lab, state, state.advance(lab.table([first, second]), 5 * MINUTE, 4 * MINUTE)) == [
+        (4 * MINUTE + 1, (2.0,))
+    ]
+    again = [first, second, event(3, 4 * MINUTE - 1), event(4, 4 * MINUTE)]
+    assert rows(lab, state, state.advance(lab.table(again), 6 * MINUTE, 4 * MINUTE)) == [(5 * MINUTE, (3.0,))]
