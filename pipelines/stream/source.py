@@ -93,10 +93,12 @@ class EventPartition(StatefulSourcePartition[EventBatch, Position]):
         self._seconds = seconds
         self._quiet_since: float | None = None
         self._awake: datetime | None = None
+        self._began = datetime.now(UTC)
         self._snapshots: deque[str] = deque(maxlen=KEPT)
 
     def next_batch(self) -> list[EventBatch]:
         """Return what is there: one batch, or nothing. A broker that is away may come back, so the partition waits."""
+        self._began = datetime.now(UTC)
         try:
             entries = self._reader.read(self._topic, self._intake.partition, self._offset, READ)
             batches = [self._intake.take(entries)] if entries.count else []
@@ -133,7 +135,8 @@ class EventPartition(StatefulSourcePartition[EventBatch, Position]):
         return Position(self._offset, self._intake.newest, self._intake.now, self._intake.waiting)
 
     def _sleep(self, time: timedelta) -> None:
-        self._awake = datetime.now(UTC) + time
+        # From the beginning of this call: Bytewax counts from there, and would sleep once more as long as a read took.
+        self._awake = self._began + time
 
     def _follow_clock(self, entries: Entries, now: int) -> list[EventBatch]:
         """Let the time of an idle partition move with the clock, a second at a time."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,7 +16,8 @@ import pyarrow as pa
 from pipelines.stream.transport.rejected import Rejected
 
 _WHITE: Final = b" \t\r\n"
-_WHOLE: Final = re.compile(r"-?[0-9]{1,20}")
+_WHOLE: Final = re.compile(r"-?[0-9]+")
+_DIGITS: Final = 20  # and a sign: more than any column holds, and than Python reads without asking
 _ORDINARY: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{6})?(Z|[+-][0-9]{2}:[0-9]{2})?"
 )
@@ -34,7 +36,7 @@ def find_fault(payload: bytes, kinds: Mapping[str, pa.DataType]) -> Rejected | N
         kinds: The columns' types.
     """
     try:
-        fields = json.loads(payload.decode(), object_pairs_hook=_Object, parse_int=_Number, parse_float=_Number)
+        fields = _DECODER.decode(payload.decode())
     except RecursionError:
         return None  # what is nested so deep may be a field that nobody reads: Arrow will say
     except ValueError as error:  # a UnicodeDecodeError is one
@@ -66,24 +68,32 @@ class _Number(str):
     __slots__ = ()
 
 
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_Object, parse_int=_Number, parse_float=_Number)
+
+
 def _misfit(value: Any, kind: pa.DataType) -> str | None:
     """Return the code of a value that its column cannot hold; None for one that it can."""
     if pa.types.is_boolean(kind):
         return None if isinstance(value, bool) else "wrong_type"
     if pa.types.is_integer(kind):
-        if not isinstance(value, _Number) or re.fullmatch(r"-?[0-9]+", value) is None:
+        if not isinstance(value, _Number) or _WHOLE.fullmatch(value) is None:
             return "wrong_type"
         bound = 1 << (kind.bit_width - 1)
-        return None if _WHOLE.fullmatch(value) and -bound <= int(value) < bound else "out_of_range"
+        return None if len(value) <= _DIGITS and -bound <= int(value) < bound else "out_of_range"
     if pa.types.is_floating(kind):
         if not isinstance(value, _Number | float):  # NaN and the infinities, which JSON does not have, come as floats
             return "wrong_type"
-        with np.errstate(over="ignore"):
-            number = np.float64(value) if kind.bit_width == 64 else np.float32(np.float64(value))
-        return "out_of_range" if np.isinf(number) else None
+        return "out_of_range" if _is_infinite(float(value), kind) else None
     if not isinstance(value, str) or isinstance(value, _Number):
         return "wrong_type"
     return "wrong_type" if pa.types.is_timestamp(kind) and not _is_time(value) else None
+
+
+def _is_infinite(number: float, kind: pa.DataType) -> bool:
+    if kind.bit_width == 32:
+        with np.errstate(over="ignore"):
+            return bool(np.isinf(np.float32(number)))
+    return math.isinf(number)
 
 
 def _is_time(text: str) -> bool:

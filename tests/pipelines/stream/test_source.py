@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -111,6 +113,19 @@ def test_a_broker_that_is_away_is_waited_for_and_read_again_from_the_same_offset
     assert said[0] == "broker: the broker does not answer; start it. Waiting until it is back."
     assert said[1].startswith("broker: back after")
     assert len(said) == 2
+
+
+def test_a_read_that_took_long_is_not_waited_for_once_more(table: EventTable) -> None:
+    class Slow(ScriptedBroker):
+        def read(self, topic: str, partition: int, offset: str, most: int) -> Entries:
+            time.sleep(0.05)  # longer than an idle partition sleeps
+            return super().read(topic, partition, offset, most)
+
+    partition = open_partition(Slow(), table)
+    partition.next_batch()
+    awake = partition.next_awake()
+    assert awake is not None
+    assert awake < datetime.now(UTC)
 
 
 def test_events_whose_schemas_cannot_be_asked_for_are_read_again(table: EventTable) -> None:

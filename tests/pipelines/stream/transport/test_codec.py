@@ -76,7 +76,7 @@ def at(value: str) -> bytes:
         pytest.param(b"null", "not_json", "not a JSON object", id="null: as the first of all it would end the process"),
         pytest.param(GOOD + GOOD, "not_json", "Extra data", id="two events in one"),
         pytest.param(GOOD + b"\n" + GOOD, "not_json", "Extra data", id="two events in two lines"),
-        pytest.param(b"\xef\xbb\xbf" + GOOD, "not_json", "BOM", id="with a byte order mark"),
+        pytest.param(b"\xef\xbb\xbf" + GOOD, "not_json", "Expecting value", id="with a byte order mark"),
         pytest.param(b"{\xff}", "not_json", "codec can't decode byte", id="not text"),
         pytest.param(b'{"word": "\xff\xfe"}', "not_json", "codec can't decode byte", id="a text that is none"),
         pytest.param(b'{"word": "\\ud800"}', "not_json", "Arrow", id="half a character"),
