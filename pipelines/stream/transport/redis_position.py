@@ -1,7 +1,7 @@
 """Whether a Redis stream still has all that comes after an offset; if not, what was lost.
 
 The entry at the offset is the proof: entries go from the oldest, so while it is there, so is all that came after it. Where it
-is gone, Redis 7 says what it deleted; Redis 6.2 does not, and entries may or may not have been lost.
+is gone and older than the first that is left, Redis does not say whether there were others between: they count as lost.
 """
 
 from __future__ import annotations
@@ -47,11 +47,6 @@ def resume(client: Any, stream: bytes, offset: str, place: Place) -> str:
         if known and first is not None and entry_of(first) <= at:
             return last.decode() if isinstance(last, bytes) else str(last)
         raise _lost(place, offset, last, "it ends before: restarted without its data, or from an older copy")
-    if "max-deleted-entry-id" in info:
-        deleted = info["max-deleted-entry-id"]
-        if entry_of(deleted) <= at:
-            return offset
-        raise _lost(place, offset, deleted, "they were trimmed")
     if first is None and entry_of(last) > at:
         raise _lost(place, offset, last, "they were trimmed")
     if first is not None and entry_of(first) > at:

@@ -11,7 +11,6 @@ import redis
 from pipelines.plan import EventTable
 from pipelines.semantics.reference import Event
 from pipelines.stream.transport.base import LostEventsError, TransportUnavailable
-from pipelines.stream.transport.redis_position import Place, resume
 from pipelines.stream.transport.redis_streams import RedisStreams
 from workspace.redis_server import start_redis
 
@@ -171,20 +170,3 @@ def test_a_replica_that_lacks_what_was_read_from_its_master_is_read_on_from_its_
 def test_an_entry_that_was_deleted_by_hand_loses_nothing(client: Any, broker: RedisStreams, at_four: str) -> None:
     client.xdel(STREAM, at_four)
     assert broker.read("events", 0, at_four, 100).count == 5
-
-
-class Seven:
-    """What Redis 7 says of a stream: which entries it deleted."""
-
-    def __init__(self, deleted: str) -> None:
-        self.info = {"first-entry": (b"9-0", {}), "last-generated-id": b"9-0", "max-deleted-entry-id": deleted.encode()}
-
-    def xinfo_stream(self, stream: bytes) -> dict[str, Any]:
-        return self.info
-
-
-def test_redis_7_says_itself_what_was_deleted() -> None:
-    place = Place("redis://x", "events", 0)
-    assert resume(Seven("4-0"), b"s", "4-0", place) == "4-0"
-    with pytest.raises(LostEventsError, match=r"entries after 4-0 .* up to 5-0 .* \(they were trimmed\)"):
-        resume(Seven("5-0"), b"s", "4-0", place)
