@@ -8,6 +8,7 @@ PYTHON ?= $(or $(shell command -v python3.11),$(shell command -v python3),python
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
+SPARK := $(VENV)/.spark-ready
 
 # Which feature repo, and where its data is. Other settings are named with their command below.
 export REPO ?= feature_repo
@@ -26,13 +27,16 @@ $(READY): requirements.lock pyproject.toml
 	@echo "installing (about 3 GB, a minute)"
 	@$(VENV)/bin/uv pip install --quiet --compile-bytecode --python $(PY) -r requirements.lock
 	@$(VENV)/bin/uv pip install --quiet --python $(PY) --no-deps -e .
-	@echo "preparing Spark's start (half a minute)"
-	@$(PY) -m pipelines.batch.class_archive
 	@echo "compiling the kernel (half a minute)"
 	@$(PY) -m pipelines.semantics.panes.history
 	@touch $@
 
-setup: $(READY)  ## make the virtual environment (everything else does this by itself)
+$(SPARK): requirements.lock | $(READY)
+	@echo "preparing Spark's start (half a minute)"
+	@$(PY) -m pipelines.batch.class_archive
+	@touch $@
+
+setup: $(READY) $(SPARK)  ## make the virtual environment (everything else does this by itself)
 
 redis: setup  ## start a Redis on port 6379 (PORT=), if you have none
 	@$(PY) -m workspace.redis_server --port $(or $(PORT),6379)
