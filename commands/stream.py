@@ -63,6 +63,7 @@ def stream_dataflow(
         state=None if cold else workspace.state,
         shards=shards,
         clock=(lambda: time.time_ns() // 1000) if wall_clock else None,
+        snapshots=workspace.data / "recovery" / "state",
     )
 
 

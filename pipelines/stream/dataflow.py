@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import bytewax.operators as op
@@ -17,6 +17,8 @@ from pipelines.semantics.panes.live import EVER
 from pipelines.stream.handover import read_handover
 from pipelines.stream.intake import EventBatch
 from pipelines.stream.online_sink import OnlineSink, RowWriter, ShardRows
+from pipelines.stream.outage import Outage, persist
+from pipelines.stream.pages import Manifest, PagedArrays
 from pipelines.stream.sinks import DeadLetterSink, LakeSink
 from pipelines.stream.source import Clock, EventSource
 from pipelines.stream.transport.base import EventReader
@@ -47,13 +49,17 @@ class Saved:
     """What one shard of a view keeps for recovery: plain data, safe to pickle.
 
     Attributes:
-        view: The state.
+        shard: Which shard it is.
+        view: The state; without its arrays where these are kept in files.
+        kept: The files.
         reached: The latest time of each partition heard of, microseconds.
         settled: The earliest event time that each of them may still give, microseconds.
         frontier: The instant, microseconds, up to which nothing is missing.
     """
 
+    shard: int
     view: Snapshot
+    kept: Manifest | None
     reached: dict[int, int]
     settled: dict[int, int]
     frontier: int
@@ -69,6 +75,7 @@ def build_dataflow(
     shards: int = 1,
     clock: Clock | None = None,
     land: bool = True,
+    snapshots: Path | None = None,
 ) -> Dataflow:
     """Build the dataflow of all stream views.
 
@@ -81,6 +88,8 @@ def build_dataflow(
         shards: Parts that each view's entities are cut into; each is held by one worker. Keep it over restarts.
         clock: The wall clock, microseconds, for idle partitions; None in a replay.
         land: Whether events go to the lake.
+        snapshots: Folder for the arrays of the state, beside Bytewax's recovery store, so that a snapshot is only what
+            changed; None keeps them whole in that store.
 
     Raises:
         PlanError: Two views read one topic in different ways.
@@ -96,7 +105,7 @@ def build_dataflow(
             op.stateful_batch(
                 plan.view,
                 shares,
-                _building(plan, state, shards, reader.partitions(plan.table.topic or plan.table.name)),
+                _building(plan, state, shards, reader.partitions(plan.table.topic or plan.table.name), snapshots),
             )
         )
     rows = op.map("by_shard", op.merge("all_rows", *results), lambda item: (str(item[1].shard), item[1]))
@@ -115,20 +124,32 @@ class ViewLogic(StatefulBatchLogic[Share, ShardRows, Saved]):
     of the one that is furthest behind, so that up to there nothing is missing.
     """
 
-    def __init__(self, plan: ViewPlan, state: Path | None, shards: int, partitions: int, saved: Saved | None) -> None:
+    def __init__(
+        self,
+        plan: ViewPlan,
+        state: Path | None,
+        shards: int,
+        partitions: int,
+        snapshots: Path | None,
+        saved: Saved | None,
+    ) -> None:
         """Go on from what was saved; else the first share says which shard this is, and its handover is read."""
         self._plan = plan
         self._handover = None if saved else state
         self._shards = shards
         self._partitions = partitions
-        self._view = ViewState(plan, saved.view if saved else None)
+        self._snapshots = snapshots
+        self._outage = Outage(f"recovery of {plan.view}")
+        self._pages: PagedArrays | None = None
+        self._shard = saved.shard if saved else -1
         self._reached = dict(saved.reached) if saved else {}
         self._settled = dict(saved.settled) if saved else {}
         self._frontier = saved.frontier if saved else 0
+        self._view = ViewState(plan, self._load(saved) if saved else None)
 
     def on_batch(self, values: list[Share]) -> tuple[Iterable[ShardRows], bool]:
         """Advance by all that has come."""
-        shard = values[0].shard
+        shard = self._shard = values[0].shard
         if self._handover is not None:
             events, cut = read_handover(self._handover, self._plan, shard, self._shards)
             self._view.load(events, cut)
@@ -147,12 +168,33 @@ class ViewLogic(StatefulBatchLogic[Share, ShardRows, Saved]):
         ], StatefulBatchLogic.RETAIN
 
     def snapshot(self) -> Saved:
-        """Return the state for recovery."""
-        return Saved(self._view.snapshot(), dict(self._reached), dict(self._settled), self._frontier)
+        """Return the state for recovery, with its arrays in files where there is a folder for them; a full disk is waited for."""
+        view, kept = self._view.snapshot(), None
+        if self._snapshots is None:
+            arrays = {name: array.copy() for name, array in view.arrays.items()}
+        else:
+            pages, arrays = self._pages or self._open_pages(self._snapshots), {}
+            written: list[Manifest] = []
+            persist(self._outage, lambda: written.append(pages.save(view.arrays)))
+            self._pages, kept = pages, written[0]
+        return Saved(
+            self._shard, replace(view, arrays=arrays), kept, dict(self._reached), dict(self._settled), self._frontier
+        )
+
+    def _load(self, saved: Saved) -> Snapshot:
+        if saved.kept is None or self._snapshots is None:
+            return saved.view
+        self._pages = self._open_pages(self._snapshots)
+        return replace(saved.view, arrays=self._pages.load(saved.kept))
+
+    def _open_pages(self, folder: Path) -> PagedArrays:
+        return PagedArrays(folder / f"{self._plan.view}-{self._shard}")
 
 
-def _building(plan: ViewPlan, state: Path | None, shards: int, partitions: int) -> Callable[[Saved | None], ViewLogic]:
-    return lambda saved: ViewLogic(plan, state, shards, partitions, saved)
+def _building(
+    plan: ViewPlan, state: Path | None, shards: int, partitions: int, snapshots: Path | None
+) -> Callable[[Saved | None], ViewLogic]:
+    return lambda saved: ViewLogic(plan, state, shards, partitions, snapshots, saved)
 
 
 def _sharing(plan: ViewPlan, shards: int) -> Callable[[EventBatch], list[tuple[str, Share]]]:

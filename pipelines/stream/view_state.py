@@ -14,6 +14,7 @@ from pipelines.semantics.panes.memory import Ints
 from pipelines.semantics.rows import Times
 from pipelines.stream.calendar import Calendar
 from pipelines.stream.entities import EntityNumbers
+from pipelines.stream.key_words import column_of, texts_of, words_of
 from pipelines.stream.pending import Pending
 
 _SECOND = 1_000_000
@@ -26,20 +27,15 @@ class Snapshot:
     Attributes:
         frontier: The instant, microseconds, up to which rows have been given.
         settled: The earliest event time that may still come, microseconds.
-        memory: The words of the state.
-        seen: The event ids that have been counted.
-        texts: Of each column of text, its values by number.
         pending: Events that do not count yet.
-        entities: The join keys by entity number; None before the first.
+        arrays: The state, the ids that have been counted, the texts and the join keys, int64 by name. They are those of the
+            state itself, so that keeping what changed needs no copy.
     """
 
     frontier: int
     settled: int
-    memory: Ints
-    seen: Ints
-    texts: dict[str, list[str]]
     pending: tuple[pa.Table, ...]
-    entities: pa.Table | None
+    arrays: dict[str, Ints]
 
 
 class ViewState:
@@ -60,31 +56,46 @@ class ViewState:
         self._live = LiveView(plan.features, {name: self._schema.field(name).type for name in plan.inputs})
         self._leaving = [Calendar() for _ in range(self._live.program.windows)]
         self._ending = Calendar()
-        self._numbers = EntityNumbers(plan.keys, snapshot.entities if snapshot else None)
+        self._numbers = EntityNumbers(plan.keys)
         self._pending = Pending()
         if snapshot is not None:
-            self.frontier, self.settled = snapshot.frontier, snapshot.settled
-            self._pending = Pending(snapshot.pending, plan.table.timestamp)
-            self._live.restore(snapshot.memory, snapshot.seen, snapshot.texts)
-            self._note_all()
+            self._restore(snapshot)
 
     def __len__(self) -> int:
         """Return the number of panes and waiting events held."""
         return self._live.size() + len(self._pending)
 
     def snapshot(self) -> Snapshot:
-        """Return what it takes to go on from here."""
+        """Return what it takes to go on from here, good until the state moves on."""
         live = self._live
-        texts = {name: list(words.texts) for name, words in live.words.items() if words.texts}
-        return Snapshot(
-            self.frontier,
-            self.settled,
-            live.memory.words.copy(),
-            live.seen.table.copy(),
-            texts,
-            self._pending.tables(),
-            self._numbers.table(),
-        )
+        arrays = {"memory": live.memory.words, "seen": live.seen.table.ravel()}
+        for name, words in live.words.items():
+            arrays |= texts_of(f"text:{name}", words.texts) if words.texts else {}
+        entities = self._numbers.table()
+        if entities is not None:
+            for name in self.plan.keys:
+                arrays |= words_of(f"key:{name}", _array(entities[name]))
+        return Snapshot(self.frontier, self.settled, self._pending.tables(), arrays)
+
+    def _restore(self, snapshot: Snapshot) -> None:
+        arrays, plan = snapshot.arrays, self.plan
+        self.frontier, self.settled = snapshot.frontier, snapshot.settled
+        self._pending = Pending(snapshot.pending, plan.table.timestamp)
+        kinds = {name: self._schema.field(name).type for name in plan.keys}
+        if any(name.startswith("key:") for name in arrays):
+            known = {name: column_of(f"key:{name}", arrays, kinds[name]) for name in plan.keys}
+            self._numbers = EntityNumbers(plan.keys, pa.table(known))
+        texts = {
+            name: column_of(f"text:{name}", arrays, pa.string()).to_pylist()
+            for name in plan.inputs
+            if f"text:{name}:ends" in arrays
+        }
+        self._live.restore(arrays["memory"], arrays["seen"], texts)
+        entities = np.arange(len(self._numbers))
+        for track, calendar in enumerate(self._leaving):
+            for entity, pane in self._live.panes(track, len(entities)):
+                calendar.add(pane, entity)
+        self._note_sessions(entities)
 
     def load(self, events: pa.Table, cut: int) -> None:
         """Take over from a backfill: the events that still matter at `cut`, whose rows before `cut` are stored."""
@@ -166,14 +177,6 @@ class ViewState:
         for session in range(ends.shape[1]):
             coming = ends[:, session] > self.frontier
             self._ending.add(ends[coming, session] // _SECOND, entities[coming])
-
-    def _note_all(self) -> None:
-        """Note when panes leave and sessions end, after a restart."""
-        entities = np.arange(len(self._numbers))
-        for track, calendar in enumerate(self._leaving):
-            for entity, pane in self._live.panes(track, len(entities)):
-                calendar.add(pane, entity)
-        self._note_sessions(entities)
 
 
 def _array(column: pa.ChunkedArray) -> pa.Array:

@@ -125,7 +125,7 @@ class LiveView:
         """Go on from what was saved."""
         self.memory.words = memory.copy()
         self.memory.reals = self.memory.words.view(np.float64)
-        self.seen.restore(seen.copy())
+        self.seen.restore(seen.reshape(-1, 2 + int(memory[H_ID_WORDS])).copy())
         self.words = {name: Words(words.kind, texts.get(name, ())) for name, words in self.words.items()}
 
     def panes(self, track: int, entities: int) -> Iterator[tuple[Ints, Ints]]:

@@ -25,10 +25,11 @@ class Place:
     partition: int
 
 
-def resume(client: Any, stream: bytes, offset: str, place: Place) -> str:
+def resume(client: Any, stream: bytes, offset: str, place: Place, *, known: bool) -> str:
     """Return where to read on when the entry at an offset is gone: the offset, if nothing after it was lost.
 
     A replica that took over may lack the newest entries, which were read from its master: then reading goes on at its last.
+    `known` says whether the server remembers this reader, so that it is such a replica.
 
     Raises:
         LostEventsError: Entries after it were dropped, or the stream is not the one that was read.
@@ -43,7 +44,6 @@ def resume(client: Any, stream: bytes, offset: str, place: Place) -> str:
     first = info["first-entry"][0] if info["first-entry"] else None
     last = info["last-generated-id"]
     if entry_of(last) < at:
-        known = client.hexists(f"events:{place.topic}:taken", str(place.partition))
         if known and first is not None and entry_of(first) <= at:
             return last.decode() if isinstance(last, bytes) else str(last)
         raise _lost(place, offset, last, "it ends before: restarted without its data, or from an older copy")

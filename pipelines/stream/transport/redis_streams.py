@@ -118,17 +118,19 @@ class RedisStreams:
             pipe = client.pipeline(transaction=False)
             pipe.xread({stream: offset}, count=most)
             pipe.xrange(stream, offset, offset)  # after the read: what is still there now was there then
+            pipe.hexists(f"events:{topic}:taken", str(partition))
             if offset == "0" or _NOTED.get((self.url, stream)) != offset:
                 pipe.hset(f"events:{topic}:taken", str(partition), offset)
                 if offset == "0" or (self.url, stream) not in _NOTED:
                     pipe.hset(f"events:{topic}:retained", str(partition), offset)
-            found, here, *noted = pipe.execute(raise_on_error=False)
+            found, here, known, *noted = pipe.execute(raise_on_error=False)
             if isinstance(found, Exception):
                 raise found
             if not any(isinstance(one, Exception) for one in noted):  # a replica, or a full server, takes no notes
                 _NOTED[self.url, stream] = offset
             if offset != "0" and not here:
-                after = resume(client, stream, offset, Place(shown(self.url), topic, partition))
+                place = Place(shown(self.url), topic, partition)
+                after = resume(client, stream, offset, place, known=bool(known))
                 if after != offset:
                     return Entries([], None, after, 0)
         return entries_of(found[0][1] if found else [], offset)

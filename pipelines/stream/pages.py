@@ -1,0 +1,170 @@
+"""Keeps arrays in files so that each save writes only what changed since the one before.
+
+An array is cut into pages of 512 bytes. A save writes the pages whose checksum is another than at the save before to one new
+file; the manifest, which goes into Bytewax's recovery store, names the files that make up the whole. When they hold several
+times what is alive, the next save writes everything and starts anew.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipelines.semantics.panes.compiled import compiled
+from workspace.files import replacing
+
+Ints = npt.NDArray[np.int64]
+
+PAGE: Final = 64
+"""Words of a page."""
+
+GROWN: Final = 3
+"""How many times what is alive the files may hold before they are written anew."""
+
+KEPT: Final = 8
+"""Saves for which a file stays that no manifest names any more: a restart may go on from one of the last."""
+
+_SCHEMA: Final = pa.schema([("array", pa.int32()), ("page", pa.int64()), ("words", pa.binary(PAGE * 8))])
+
+
+class MissingPagesError(ValueError):
+    """A saved state whose files are gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What makes up a saved state: plain data, safe to pickle.
+
+    Attributes:
+        files: Names of the files, the earliest first.
+        lengths: Words of each array, by name.
+    """
+
+    files: tuple[str, ...]
+    lengths: tuple[tuple[str, int], ...]
+
+
+class PagedArrays:
+    """The saved arrays of one shard of a view."""
+
+    def __init__(self, folder: Path) -> None:
+        """Keep them in a folder of their own."""
+        self._folder = folder
+        self._sums: dict[str, Ints] = {}
+        self._files: list[tuple[str, int]] = []
+        self._number = 0
+        self._gone: deque[tuple[int, str]] = deque()
+        self._saves = 0
+
+    def save(self, arrays: Mapping[str, Ints]) -> Manifest:
+        """Write what changed, and return what makes up the whole.
+
+        Raises:
+            OSError: The disk is full or away; nothing has changed, and it may be tried again.
+        """
+        sums = {name: _checksums(_whole_pages(array)) for name, array in arrays.items()}
+        alive = sum(map(len, sums.values()))
+        changed = {name: self._changed(name, new) for name, new in sums.items()}
+        anew = sum(count for _, count in self._files) + sum(map(len, changed.values())) > GROWN * alive
+        if anew:
+            changed = {name: np.arange(len(new)) for name, new in sums.items()}
+        count = sum(map(len, changed.values()))
+        files = [] if anew else list(self._files)
+        if count:
+            self._number += 1
+            name = f"{self._number:012}.pages"
+            self._write(name, arrays, changed)
+            files.append((name, count))
+        self._forget([name for name, _ in self._files if anew])
+        self._files, self._sums = files, sums
+        lengths = tuple((name, len(array)) for name, array in arrays.items())
+        return Manifest(tuple(name for name, _ in files), lengths)
+
+    def load(self, manifest: Manifest) -> dict[str, Ints]:
+        """Return the arrays of a manifest, and go on from there.
+
+        Raises:
+            MissingPagesError: A file is not there.
+        """
+        names = [name for name, _ in manifest.lengths]
+        arrays = {name: np.zeros((-(-length // PAGE), PAGE), np.int64) for name, length in manifest.lengths}
+        self._files = []
+        for file in manifest.files:
+            path = self._folder / file
+            if not path.is_file():
+                raise MissingPagesError(f"{path}: gone, and with it the stream's state; start it with FRESH=1.")
+            with pa.memory_map(str(path)) as source:
+                table = pa.ipc.open_file(source).read_all()
+            words = np.frombuffer(b"".join(table["words"].to_pylist()), np.int64).reshape(-1, PAGE)
+            array, page = table["array"].to_numpy(), table["page"].to_numpy()
+            for number, name in enumerate(names):
+                mine = (array == number) & (page < len(arrays[name]))
+                arrays[name][page[mine]] = words[mine]
+            self._files.append((file, len(table)))
+        self._sums = {name: _checksums(array) for name, array in arrays.items()}
+        for path in self._folder.glob("*.pages"):
+            if path.name not in manifest.files:
+                path.unlink()
+        self._number = max((int(file.partition(".")[0]) for file in manifest.files), default=0)
+        return {name: arrays[name].ravel()[:length].copy() for name, length in manifest.lengths}
+
+    def size(self) -> int:
+        """Return the bytes of the files of the last save."""
+        return sum((self._folder / name).stat().st_size for name, _ in self._files)
+
+    def _changed(self, name: str, new: Ints) -> Ints:
+        old = self._sums.get(name, np.zeros(0, np.int64))
+        same = min(len(old), len(new))
+        return np.concatenate([np.flatnonzero(old[:same] != new[:same]), np.arange(same, len(new))])
+
+    def _write(self, name: str, arrays: Mapping[str, Ints], changed: Mapping[str, Ints]) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        batches = []
+        for number, (array, pages) in enumerate(changed.items()):
+            words = np.ascontiguousarray(_whole_pages(arrays[array])[pages])
+            data = pa.Array.from_buffers(pa.binary(PAGE * 8), len(pages), [None, pa.py_buffer(words)])
+            batches.append(pa.record_batch([pa.array(np.full(len(pages), number, np.int32)), pages, data], _SCHEMA))
+        options = pa.ipc.IpcWriteOptions(compression="zstd")
+        with (
+            replacing(self._folder / name) as unfinished,
+            pa.OSFile(str(unfinished), "wb") as sink,
+            pa.ipc.new_file(sink, _SCHEMA, options=options) as writer,
+        ):
+            for batch in batches:
+                writer.write_batch(batch)
+
+    def _forget(self, files: list[str]) -> None:
+        self._saves += 1
+        self._gone += [(self._saves + KEPT, name) for name in files]
+        while self._gone and self._gone[0][0] <= self._saves:
+            (self._folder / self._gone.popleft()[1]).unlink(missing_ok=True)
+
+
+def _whole_pages(array: Ints) -> Ints:
+    """Return an array as pages, the last one filled up."""
+    rest = -len(array) % PAGE
+    return (np.concatenate([array, np.zeros(rest, np.int64)]) if rest else array).reshape(-1, PAGE)
+
+
+def _checksums(pages: Ints) -> Ints:
+    sums = np.empty(len(pages), np.int64)
+    _sum_pages(pages, sums)
+    return sums
+
+
+@compiled
+def _sum_pages(pages: Ints, sums: Ints) -> None:
+    """Give each page a checksum of 64 bits: multiply and fold, word by word."""
+    for page in range(len(pages)):
+        mixed = np.uint64(0x9E3779B97F4A7C15)
+        for word in range(PAGE):
+            mixed = (mixed ^ np.uint64(pages[page, word])) * np.uint64(0xFF51AFD7ED558CCD)
+            mixed ^= mixed >> np.uint64(32)
+        sums[page] = np.int64(mixed)
