@@ -6,12 +6,14 @@ of order, in part twice, some of them none, while the stream is killed with SIGK
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -19,9 +21,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import redis
 
+from commands import parity
 from commands.apply import apply
 from commands.backfill import backfill
 from commands.loop.events import open_simulation, times
@@ -39,6 +43,7 @@ from validation.parity import Captured, capture, compare, from_store
 from workspace.workspace import open_store
 
 REPO = Path(__file__).parent / "feature_repo"
+DAYS = 3
 BAD = (b"not an event", b'{"click_id": "cx", "clicked_at": "2024-10-06T00:00:00Z"}')
 
 
@@ -82,15 +87,16 @@ def main(data: Path) -> dict[str, Any]:
         materialize(spark, workspace, store, batch, late)
         captured = [look(store, plan, history, late) for plan in plans]
         ids = set(history.known_between("clicks", history.start, late)["click_id"].to_pylist())
-        deadline = time.monotonic() + 120
-        while landed_ids(Path(clicks.table.lake)) != ids:
-            assert time.monotonic() < deadline, "not all events landed in the lake, or others"
-            time.sleep(0.05)
+        wait(lambda: landed_ids(Path(clicks.table.lake)) == ids, "not all events landed in the lake, or others")
+        ahead = simulation.day(DAYS)["clicks"]  # tomorrow's, of one ad: its partition alone goes on
+        publisher.publish(clicks.table, ahead.filter(pc.equal(ahead["ad_id"], "ad 1")))
+        progress = stream.online.progress(stream.project)
+        wait(lambda: (progress.read().views["ad_traffic"].furthest or 0) > late + DAY // 4, "no shard went on")
         stream.stop()
         streamed = [plan for plan in plans if plan.kind == "stream"]
         list(run_backfill(spark, streamed, cut, cut + DAY))
         found = compare(captured, from_store(store))
-        spark.stop()
+        checked = check(workspace.data, server.port)  # and ends Spark
         log = (workspace.data / "dead_letters").glob("*.jsonl")
         dead = [json.loads(line)["reason"] for file in log for line in file.read_text().splitlines()]
     return {
@@ -98,8 +104,38 @@ def main(data: Path) -> dict[str, Any]:
         "filled": filled,
         "stored": stored,
         "dead": sorted(set(dead)),
+        "checked": checked,
         "agreement": {n: [a.compared, a.present, a.equal, list(map(str, a.examples))] for n, a in found.items()},
     }
+
+
+def check(data: Path, port: int) -> dict[str, Any]:
+    """Run `make parity` where the stream has ended at different times; return its exit code, what it said, and what had changed then."""
+    before = contents(data, port)
+    with contextlib.redirect_stdout(io.StringIO()) as told:
+        code = parity.main()
+    after = contents(data, port)
+    changed = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+    return {"code": code, "told": told.getvalue(), "changed": changed}
+
+
+def contents(data: Path, port: int) -> dict[str, Any]:
+    """Return what must stay: the files of logs and lake by their time and size, and the rows in Redis by their bytes."""
+    files = [file for folder in ("log", "lake", "state") for file in (data / folder).rglob("*") if file.is_file()]
+    held: dict[str, Any] = {
+        str(file.relative_to(data)): (file.stat().st_mtime_ns, file.stat().st_size) for file in files
+    }
+    with redis.Redis(port=port) as client:
+        keys = [key for key in client.scan_iter() if not key.startswith((b"events:", b"millrace:"))]
+        return held | {repr(key): repr(sorted(client.hgetall(key).items())) for key in keys}
+
+
+def wait(true: Callable[[], bool], otherwise: str) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + 120
+    while not true():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.05)
 
 
 def publish(publisher: Any, history: History, start: int, stop: int, port: int, also: Sequence[bytes] = ()) -> None:

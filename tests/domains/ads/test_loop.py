@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,18 @@ def test_online_equals_offline_for_every_value_of_every_entity(loop: dict[str, A
 def test_every_feature_was_looked_at_and_had_values(loop: dict[str, Any]) -> None:
     assert {name.partition(":")[0] for name in loop["agreement"]} == VIEWS
     assert all(present >= 5 for _, present, _, _ in loop["agreement"].values()), loop["agreement"]
+
+
+def test_parity_changes_nothing_compares_what_both_sides_know_and_says_what_it_left_out(loop: dict[str, Any]) -> None:
+    told = loop["checked"]["told"]
+    assert (loop["checked"]["code"], loop["checked"]["changed"]) == (0, []), told
+    compared = re.search(r"([\d,]+) of ([\d,]+) values agree", told)
+    assert compared is not None
+    assert compared[1] == compared[2]
+    assert int(compared[1].replace(",", "")) > 300
+    assert re.search(
+        r"left out: [1-9]\d* rows later than the stream is complete, \d+ entities that are not online", told
+    )
 
 
 def test_bad_events_went_to_the_dead_letter_log_with_their_reasons(loop: dict[str, Any]) -> None:
