@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+
+from commands.interrupt import end_in_peace, interrupt_quietly, was_interrupted
 
 OURS = ("contract", "workspace", "commands", "pipelines", "stores", "serving", "training", "validation")
 
@@ -31,12 +34,16 @@ def main(arguments: list[str]) -> int:
         print("\n".join(f"  {name:20} {what}" for name, what in COMMANDS.items()))
         return 2
     name = arguments[0].replace("-", "_")
+    interrupt_quietly()
     try:
         module = importlib.import_module("commands.loop.main" if arguments[0] == "run" else f"commands.{name}")
         return int(module.main() or 0)
     except KeyboardInterrupt:
+        end_in_peace()
         return 130
     except Exception as error:
+        if was_interrupted():  # what a library made of it
+            return 130
         if type(error).__module__.split(".")[0] not in OURS:
             raise
         print(f"\n{arguments[0]}: {error}", file=sys.stderr)
@@ -44,4 +51,8 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    if was_interrupted():  # all that was started has ended; libraries' own farewells would only complain
+        sys.stdout.flush()
+        os._exit(code)
+    sys.exit(code)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from commands.interrupt import end_in_peace, was_interrupted
 from commands.loop.home import open_home
 from commands.loop.steps import Steps, VerificationFailedError
 from pipelines.batch.session import open_spark
@@ -24,7 +24,6 @@ def main() -> int:
     """Run the loop. EVENTS= takes Parquet, ONCE=1 ends after a verified pass, RATE= sets the live traffic, STREAM_DAYS=
     how many days go through the stream, SERVICE= which service is trained.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     once = os.environ.get("ONCE") == "1"
     repo = Path(os.environ.get("REPO") or "feature_repo").resolve()
     data = Path(os.environ.get("MILLRACE_DATA") or "data").resolve()
@@ -39,12 +38,14 @@ def main() -> int:
                 pool.submit(open_spark, "millrace", workspace.data / "spark.log", brief=_are_few_events()),
                 once,
             )
-    except KeyboardInterrupt:
-        print("\nstopped", flush=True)
-        return 130 if once else 0  # a bounded run that did not end has verified nothing
-    except VerificationFailedError as error:
-        print(f"\nnot verified: {error}", file=sys.stderr, flush=True)
-        return 1
+    except BaseException as error:
+        if was_interrupted():  # whatever a library has made of it
+            print("\nstopped", flush=True)
+            return 130 if once else 0  # a bounded run that did not end has verified nothing
+        if isinstance(error, VerificationFailedError):
+            print(f"\nnot verified: {error}", file=sys.stderr, flush=True)
+            return 1
+        raise
     return 0
 
 
@@ -75,7 +76,7 @@ def _play(steps: Steps, workspace: Workspace, spark: Future[SparkSession], once:
         if not once:
             stay(run)
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # what has been started is ended, whoever presses Ctrl-C again
+        end_in_peace()
         steps.end_all()
-        if spark.done() and not spark.exception():
+        if spark.done() and not spark.exception() and not was_interrupted():
             spark.result().stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -87,6 +88,7 @@ def open_spark(
             "spark.sql.sources.parallelPartitionDiscovery.threshold": "10000",
         }
     if SparkContext._active_spark_context is None:
+        held = signal.getsignal(signal.SIGINT)
         conf = SparkConf().setMaster(master).setAppName(name).setAll(list(settings.items()))
         if log is None:
             SparkContext(conf=conf)
@@ -95,6 +97,8 @@ def open_spark(
             with log.open("ab") as told:
                 launch: Any = launch_gateway  # untyped
                 SparkContext(conf=conf, gateway=launch(conf, {"stdout": told, "stderr": told}))
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, held)  # Spark puts a handler of its own there
     return SparkSession.builder.getOrCreate()
 
 
