@@ -84,6 +84,7 @@ def open_spark(
             "spark.driver.host": "127.0.0.1",
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.driver.memory": os.environ.get("SPARK_DRIVER_MEMORY", "3g"),
+            "spark.python.daemon.module": "pipelines.batch.worker_daemon",
             # Days lie in folders of their own: listing some hundred is no job for Spark's tasks.
             "spark.sql.sources.parallelPartitionDiscovery.threshold": "10000",
         }
