@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 import os
-import sys
+import signal
 
-from commands.interrupt import end_in_peace, interrupt_quietly, was_interrupted
+signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # nothing has been started yet that would have to be ended
+
+import importlib  # noqa: E402
+import sys  # noqa: E402
+
+from commands.interrupt import end_in_peace, interrupt_quietly, was_interrupted  # noqa: E402
 
 OURS = ("contract", "workspace", "commands", "pipelines", "stores", "serving", "training", "validation")
 
