@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from concurrent.futures import Future, ThreadPoolExecutor
+import threading
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from commands.interrupt import end_in_peace, was_interrupted
 from commands.loop.home import open_home
 from commands.loop.steps import Steps, VerificationFailedError
 from pipelines.batch.session import open_spark
+from pipelines.batch.small_job import run_small_job
 from workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -30,14 +32,11 @@ def main() -> int:
     steps = Steps()
     steps.watch_memory()
     try:
-        with open_home(repo, data) as (workspace, redis), ThreadPoolExecutor(1) as pool:
+        with open_home(repo, data) as (workspace, redis):
             print(f"data in {workspace.data}, Redis on {redis.connection_string}")
-            _play(
-                steps,
-                workspace,
-                pool.submit(open_spark, "millrace", workspace.data / "spark.log", brief=_are_few_events()),
-                once,
-            )
+            spark: Future[SparkSession] = Future()
+            threading.Thread(target=_start_spark, args=(workspace.data / "spark.log", spark), daemon=True).start()
+            _play(steps, workspace, spark, once)
     except BaseException as error:
         if was_interrupted():  # whatever a library has made of it
             print("\nstopped", flush=True)
@@ -47,6 +46,16 @@ def main() -> int:
             return 1
         raise
     return 0
+
+
+def _start_spark(log: Path, started: Future[SparkSession]) -> None:
+    """Open Spark and warm it; nobody waits for this thread where a run ends before it needs Spark."""
+    try:
+        spark = open_spark("millrace", log, brief=_are_few_events())
+        run_small_job(spark)
+        started.set_result(spark)
+    except BaseException as error:
+        started.set_exception(error)
 
 
 def _are_few_events() -> bool:
@@ -60,10 +69,16 @@ def _play(steps: Steps, workspace: Workspace, spark: Future[SparkSession], once:
     # Imported while Java starts; the libraries take seconds.
     from commands.loop.stages import Run, stay
 
+    def stop_spark() -> None:
+        if spark.done() and not spark.exception() and not was_interrupted():
+            spark.result().stop()
+
+    steps.endings.append(stop_spark)
     try:
         run = Run(steps, workspace, spark)
         run.load()
         run.land()
+        run.prepare()
         run.backfill()
         run.materialize()
         run.start_serving()
@@ -78,5 +93,3 @@ def _play(steps: Steps, workspace: Workspace, spark: Future[SparkSession], once:
     finally:
         end_in_peace()
         steps.end_all()
-        if spark.done() and not spark.exception() and not was_interrupted():
-            spark.result().stop()

@@ -42,11 +42,6 @@ class Serving:
             time.sleep(0.05)
         return str(json.loads(self.announced.read_text())["url"])
 
-    def stop(self) -> None:
-        """End it."""
-        self.process.terminate()
-        self.process.wait()
-
 
 def start_serving(workspace: Workspace) -> Serving:
     """Start the service; it waits for its models, so that it can come up while they are trained."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import threading
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,10 +22,11 @@ from commands.loop.decisions import Decisions, decisions_of, in_parts
 from commands.loop.events import open_simulation, read_events
 from commands.loop.feed import Feed
 from commands.loop.history import History, build_history
+from commands.loop.imports import import_for_later
 from commands.loop.serve import Serving, start_serving
 from commands.loop.services import read_services, served_names
-from commands.loop.steps import Steps, verify
-from commands.loop.streaming import LiveStream, replay, start_stream
+from commands.loop.steps import Steps, end_process, verify
+from commands.loop.streaming import LiveStream, prepare_stream, replay, start_stream
 from commands.loop.tables import event_sources
 from commands.loop.traffic import Answers, decide_then_stream, follow
 from commands.materialize import materialize
@@ -67,6 +71,7 @@ class Run:
     served: tuple[str, ...] = ()
     history: History | None = None
     feed: Feed | None = None
+    stream_process: subprocess.Popen[bytes] | None = None
     live: LiveStream | None = None
     serving: Serving | None = None
     decisions: Decisions | None = None
@@ -125,6 +130,13 @@ class Run:
             self.history.land()
             step.said = "no expectation failed; history landed by day"
 
+    def prepare(self) -> None:
+        """Let what takes seconds to start do so while Spark works: the stream's process, and what later steps import."""
+        if any(plan.kind == "stream" for plan in self.plans) and self.history is not None:
+            self.stream_process = prepare_stream(self.workspace)
+            self.steps.endings.append(partial(end_process, self.stream_process))
+        threading.Thread(target=import_for_later, daemon=True).start()
+
     def backfill(self) -> None:
         """Compute every view over all history."""
         if self.history is None or not self.plans:
@@ -163,17 +175,16 @@ class Run:
             self.left_out.append(f"models and decisions: {names} has no label; tag the service with millrace.label")
         else:
             self.serving = start_serving(self.workspace)
-            self.steps.endings.append(self.serving.stop)
+            self.steps.endings.append(partial(end_process, self.serving.process))
 
     def stream(self) -> None:
         """Replay the days after the cut through broker and stream, looking at the online store on the way."""
         history = self.history
-        streamed = [plan for plan in self.plans if plan.kind == "stream"]
         if history is None:
             return
         publisher = open_publisher(os.environ["MILLRACE_BROKER"], read_partitions())
         self.feed = Feed(publisher, history, history.cut)
-        if not streamed:
+        if self.stream_process is None:
             self.left_out.append("stream: no StreamFeatureView has aggregations")
             self.feed.publish_until(history.live)
             for midnight in range(history.cut, history.live + 1, DAY):
@@ -182,8 +193,7 @@ class Run:
         if not any(plan.kind == "batch" for plan in self.plans):
             self.left_out.append("daily batch job: no BatchFeatureView has aggregations")
         with self.steps.step("stream: broker, Bytewax, Redis, day by day") as step:
-            self.live = start_stream(self.workspace, self.store, self.plans)
-            self.steps.endings.append(self.live.stop)
+            self.live = start_stream(self.stream_process, self.workspace, self.store, self.plans)
             sent, noted = replay(self.live, self.feed, self.store, history.live, self.refresh, print)
             step.said = f"{sent:,} events streamed, {noted:,} online values noted"
 

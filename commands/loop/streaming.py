@@ -7,14 +7,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 
 from commands.loop.feed import Feed
+from commands.loop.stream_process import GO
 from pipelines.batch.lake import DAY
 from pipelines.plan import ViewPlan
 from stores.online import OnlineStore, open_online
@@ -39,6 +41,7 @@ class LiveStream:
         workspace: The workspace.
         plans: All plans.
         process: The process.
+        lake: The events in the lake.
         held: Events that the lake held before the stream.
         captured: What the online store said at the instants looked at.
     """
@@ -48,6 +51,7 @@ class LiveStream:
     process: subprocess.Popen[bytes]
     online: OnlineStore
     project: str
+    lake: LakeCount
     held: int
     captured: list[Captured] = field(default_factory=list)
 
@@ -66,8 +70,7 @@ class LiveStream:
         Raises:
             StreamDiedError: They do not come.
         """
-        lakes = [one.table.lake for one in feed.history.sources.values() if one.table.topic]
-        self._wait(lambda: lake_rows(lakes) >= self.held + feed.sent, "land its events")
+        self._wait(lambda: self.lake.count() >= self.held + feed.sent, "land its events")
 
     @property
     def log(self) -> Path:
@@ -84,11 +87,6 @@ class LiveStream:
             values += len(entities) * len(features)
         return values
 
-    def stop(self) -> None:
-        """End the process."""
-        self.process.terminate()
-        self.process.wait()
-
     def _wait(self, ready: Callable[[], bool], what: str) -> None:
         deadline = time.monotonic() + PATIENCE
         while not ready():
@@ -99,20 +97,30 @@ class LiveStream:
             time.sleep(0.02)
 
 
-def start_stream(workspace: Workspace, store: FeatureStore, plans: Sequence[ViewPlan]) -> LiveStream:
-    """Start `make stream` on a workspace, in event time, from the backfill's handover."""
-    held = lake_rows(sorted({plan.table.lake for plan in plans if plan.kind == "stream"}))
+def prepare_stream(workspace: Workspace) -> subprocess.Popen[bytes]:
+    """Start the process that will be `make stream` on a workspace, in event time: it gets ready, and waits for the word."""
     env = {**os.environ, "CLOCK": "event", "EPOCH_SECONDS": os.environ.get("EPOCH_SECONDS") or "1"}
     with (workspace.data / "stream.log").open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "commands", "stream"],
+        return subprocess.Popen(
+            [sys.executable, "-m", "commands.loop.stream_process"],
             env=env,
+            stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C is for the loop, which ends its parts in order
         )
-    online = open_online(store.config)
-    return LiveStream(workspace, plans, process, online, store.config.project, held)
+
+
+def start_stream(
+    process: subprocess.Popen[bytes], workspace: Workspace, store: FeatureStore, plans: Sequence[ViewPlan]
+) -> LiveStream:
+    """Let a prepared process stream, from the backfill's handover."""
+    lake = LakeCount(sorted({plan.table.lake for plan in plans if plan.kind == "stream"}))
+    stream = LiveStream(workspace, plans, process, open_online(store.config), store.config.project, lake, lake.count())
+    assert process.stdin is not None
+    with suppress(BrokenPipeError), process.stdin:  # where it has ended, waiting for it tells
+        process.stdin.write(GO)
+    return stream
 
 
 def replay(
@@ -144,7 +152,16 @@ def replay(
     return published, captured
 
 
-def lake_rows(folders: Sequence[str]) -> int:
-    """Return how many rows the files of some lake tables hold."""
-    files = [str(file) for folder in folders for file in Path(folder).glob("date=*/[!._]*.parquet")]
-    return int(ds.dataset(files).count_rows()) if files else 0
+class LakeCount:
+    """Counts the events in some tables of the lake; each file, which never changes, is looked into once."""
+
+    def __init__(self, folders: Sequence[str]) -> None:
+        """Note the tables' folders."""
+        self._folders = folders
+        self._rows: dict[Path, int] = {}
+
+    def count(self) -> int:
+        """Return how many events there are now."""
+        there = [file for folder in self._folders for file in Path(folder).glob("date=*/[!._]*.parquet")]
+        self._rows = {file: self._rows.get(file) or pq.read_metadata(file).num_rows for file in there}
+        return sum(self._rows.values())
