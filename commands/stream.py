@@ -96,8 +96,10 @@ def main() -> None:
     if os.environ.get("FRESH") == "1":
         shutil.rmtree(recovery, ignore_errors=True)
     if not recovery.is_dir():
-        recovery.mkdir(parents=True)
-        init_db_dir(recovery, 1)  # type: ignore[no-untyped-call]
+        unfinished = recovery.with_name(f".recovery-{os.getpid()}")  # a kill may come at any time
+        unfinished.mkdir(parents=True)
+        init_db_dir(unfinished, 1)  # type: ignore[no-untyped-call]
+        unfinished.rename(recovery)
     # Ended where it stands: the snapshots of the last epoch and idempotent writes make a clean exit needless.
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: os._exit(0))

@@ -100,7 +100,7 @@ class Intake:
         """
         ticks, bad_ticks = self._ticks(entries)
         given = _given(self.waiting, entries, self.clock())
-        batch = self._judge(given, lambda time, ts, arrived, waiting: self._verdicts(time, ts, arrived, waiting, ticks))
+        batch = self._judge(given, lambda time, ts, arrived, at: self._verdicts(time, ts, arrived, at, ticks))
         told = [t for _, t in ticks if self.live] + ([] if clock is None else [clock])
         for t in told:
             self.now = t if self.now is None else max(self.now, t)
@@ -112,11 +112,16 @@ class Intake:
         return self._judge(given, lambda time, ts, arrived, _: time.judge_rest(ts, arrived, ended=ended))
 
     def _verdicts(
-        self, time: PartitionTime, ts: Times, arrived: Times, waiting: int, ticks: Sequence[tuple[int, int]]
+        self, time: PartitionTime, ts: Times, arrived: Times, at: Times, ticks: Sequence[tuple[int, int]]
     ) -> Times:
-        return time.judge_live(ts, arrived) if self.live else time.judge_replay(ts, arrived, waiting, ticks)
+        if self.live:
+            return time.judge_live(ts, arrived)
+        # Payloads that are no events are not among those to be judged.
+        before = [int(np.searchsorted(at, len(self.waiting) + place)) for place in (0, *(place for place, _ in ticks))]
+        due = [(place - before[0], t) for place, (_, t) in zip(before[1:], ticks, strict=True)]
+        return time.judge_replay(ts, arrived, before[0], due)
 
-    def _judge(self, given: _Given, judge: Callable[[PartitionTime, Times, Times, int], Times]) -> EventBatch:
+    def _judge(self, given: _Given, judge: Callable[[PartitionTime, Times, Times, Times], Times]) -> EventBatch:
         decoded = decode_events(given.payloads, self.table)
         bad = dict(zip(decoded.rejected_at, decoded.rejected, strict=True))
         table, at = decoded.table, decoded.at
@@ -127,8 +132,7 @@ class Intake:
             table, at = table.take(pa.array(keep)), at[keep]
         ts = times(table[self.table.timestamp])
         clock = PartitionTime.of(self.table, self.newest, self.now)
-        waiting = int(np.searchsorted(at, len(self.waiting)))
-        verdict = judge(clock, ts, given.arrived[at], waiting)
+        verdict = judge(clock, ts, given.arrived[at], at)
         self.newest, self.now = clock.newest, clock.now
         for code, said in ((Verdict.LATE, self._late), (Verdict.FUTURE, self._future)):
             for row in np.flatnonzero(verdict == code).tolist():

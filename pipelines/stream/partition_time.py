@@ -103,7 +103,7 @@ class PartitionTime:
             waiting: How many of them, the first ones, have been waiting.
             ticks: Before which of the others each tick came, and its time.
         """
-        if not waiting and len(ts) and self._all_near(ts, int(arrived[0])):
+        if not waiting and len(ts) and self._all_near(ts, int(arrived[0])) and not self._ticks_matter(ts, ticks):
             verdict = self._in_order(ts, ts)
         else:
             judge = _Replay(self, ts, arrived)
@@ -126,8 +126,10 @@ class PartitionTime:
         reached = self.reached
         start = reached if reached is not None else int(counted[0])
         before = np.maximum(np.maximum.accumulate(np.concatenate([[start], counted[:-1]])), start)
-        self.move(int(max(before[-1], counted[-1])))
-        return np.where(ts < before - self.lateness, Verdict.LATE, Verdict.TAKEN).astype(np.int64)
+        late = ts < before - self.lateness
+        if not late.all():
+            self.move(int(counted[~late].max()))
+        return np.where(late, Verdict.LATE, Verdict.TAKEN).astype(np.int64)
 
     def move(self, newest: int) -> None:
         """Note the time of an event that counts."""
@@ -146,6 +148,11 @@ class PartitionTime:
         before = np.maximum.accumulate(np.concatenate([[start], ts[:-1]]))
         return bool((ts <= before + self.max_skew).all())
 
+    def _ticks_matter(self, ts: Times, ticks: Sequence[tuple[int, int]]) -> bool:
+        """Say whether a tick could make one of the events late that came after it."""
+        latest = max((t for _, t in ticks), default=None)
+        return latest is not None and bool(ts.min() < latest - self.known_after - 1 - IDLE - self.lateness)
+
 
 class _Replay:
     """Judges some events of a replay one after the other."""
@@ -155,7 +162,7 @@ class _Replay:
         self._ts = ts.tolist()
         self._arrived = arrived.tolist()
         self._waiting: list[int] = []
-        self._before = time.late_before  # what these events' own ticks say of the time makes none of them late
+        self._before = time.late_before  # a tick makes late only what came after it
         self.verdict = np.full(len(ts), Verdict.WAITS, np.int64)
 
     def run(self, waiting: int, ticks: Iterable[tuple[int, int]]) -> None:
@@ -215,7 +222,7 @@ class _Replay:
         return behind or (self._before is not None and t < self._before)
 
     def _tick(self, t: int) -> None:
-        """Judge what waits by what the sender says of the time; a tick moves no event's lateness."""
+        """Judge what waits by what the sender says of the time."""
         time = self._time
         time.tell(t)
         for event in list(self._waiting):
@@ -226,3 +233,4 @@ class _Replay:
             else:
                 self._waiting.remove(event)
                 self.verdict[event] = Verdict.FUTURE
+        self._before = time.late_before

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 from datetime import timedelta
 from pathlib import Path
 
@@ -60,8 +61,9 @@ def main(address: str, topic: str, folder: Path, workers: int) -> None:
     """Run until the process is ended."""
     recovery = folder / "recovery"
     if not recovery.is_dir():
-        recovery.mkdir()
-        init_db_dir(recovery, 1)
+        unfinished = Path(tempfile.mkdtemp(dir=folder))
+        init_db_dir(unfinished, 1)
+        unfinished.rename(recovery)
     flow = build_dataflow(
         [view_of(topic, folder)],
         open_transport(address),

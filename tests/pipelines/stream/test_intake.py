@@ -200,6 +200,48 @@ def test_in_a_replay_one_event_far_ahead_is_one_dead_letter_and_nothing_else() -
     )
 
 
+@given(
+    st.lists(st.one_of(st.integers(0, 300), st.none(), st.integers(0, 300).map(float)), max_size=25),
+    st.lists(st.integers(1, 6)),
+)
+def test_in_a_replay_nothing_depends_on_how_reads_were_cut_and_bad_events_move_no_tick(
+    sent: list[int | float | None], sizes: list[int]
+) -> None:
+    """Whole numbers are minutes of events, fractions those of ticks, None is no event."""
+
+    def read(part: list[int | float | None]) -> Entries:
+        payloads: list[bytes] = []
+        ticks: list[tuple[int, int]] = []
+        for one in part:
+            if isinstance(one, float):
+                ticks.append((len(payloads), int(one) * HOUR // 60))
+            else:
+                payloads.append(b"?" if one is None else event(str(np.datetime64(one * 60, "s")), one))
+        return Entries(payloads, max((t for _, t in ticks), default=None), "1", len(part), ticks=ticks)
+
+    def run(partition: Intake, cuts: list[int]) -> list[tuple[str, ...]]:
+        told, rest = [], list(sent)
+        while rest:
+            size = cuts.pop(0) if cuts else len(rest)
+            batch = partition.take(read(rest[:size]))
+            told += [("taken", str(one)) for one in batch.events["id"].to_pylist()]
+            told += [(one.code, one.payload.decode()) for one in batch.rejected]
+            rest = rest[size:]
+        return sorted(told)
+
+    whole, cut = intake(), intake()
+    assert run(whole, []) == run(cut, list(sizes))
+    assert (whole.newest, whole.now) == (cut.newest, cut.now)
+    assert sorted(one.payload for one in whole.waiting) == sorted(one.payload for one in cut.waiting)
+
+
+def test_a_bad_event_before_a_tick_does_not_move_the_tick() -> None:
+    partition = intake()
+    good = entries(0, HOUR, 2 * HOUR).payloads
+    batch = partition.take(Entries([good[0], b"?", b"?", *good[1:]], HOUR, "1", 6, ticks=[(3, HOUR)]))
+    assert (at(batch.events), [told.code for told in batch.rejected]) == ([0, HOUR], ["not_json"] * 2)
+
+
 def test_at_the_end_of_a_replay_nothing_waits_any_longer() -> None:
     partition = intake()
     take(partition, 0, 5 * HOUR)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.stream.partition_time import NEAR, WAITING, PartitionTime, Verdict
+from pipelines.stream.partition_time import IDLE, NEAR, WAITING, PartitionTime, Verdict
 
 SECOND, MINUTE, HOUR = 1_000_000, 60_000_000, 3_600_000_000
 LATENESS, SKEW = 10 * MINUTE, 5 * MINUTE
@@ -135,6 +135,19 @@ def test_after_a_tick_events_may_go_on_from_there() -> None:
 
 def test_a_tick_makes_nobody_late() -> None:
     assert replay(partition(START), START - LATENESS, ticks=[(0, START + HOUR)]) == [TAKEN]
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["in one read", "in two"])
+def test_a_partition_without_events_follows_its_ticks_an_hour_behind(together: bool) -> None:
+    edge = START + 3 * HOUR - 1 - IDLE - LATENESS
+    time, tick = partition(START), [(0, START + 3 * HOUR)]
+    if not together:
+        replay(time, ticks=tick)
+    assert replay(time, edge, edge - 1, ticks=tick if together else ()) == [TAKEN, LATE]
+
+
+def test_what_waited_for_a_tick_is_not_late_by_it() -> None:
+    assert replay(partition(START), START + HOUR, ticks=[(1, START + 9 * HOUR)]) == [TAKEN]
 
 
 def test_the_first_event_of_a_replay_is_held_against_the_wall_clock() -> None:

@@ -10,6 +10,7 @@ import redis
 
 from pipelines.plan import EventTable
 from pipelines.semantics.reference import Event
+from pipelines.stream.transport import redis_streams
 from pipelines.stream.transport.base import LostEventsError, TransportUnavailable
 from pipelines.stream.transport.redis_streams import RedisStreams
 from workspace.redis_server import start_redis
@@ -147,8 +148,11 @@ def test_a_server_that_restarted_empty_is_named(client: Any, broker: RedisStream
         broker.read("events", 0, at_four, 100)
 
 
-def test_an_older_copy_is_named(client: Any, broker: RedisStreams, at_four: str) -> None:
+@pytest.mark.parametrize("restarted", [False, True], ids=["the stream goes on", "the stream was restarted as well"])
+def test_an_older_copy_is_named(client: Any, broker: RedisStreams, at_four: str, restarted: bool) -> None:
     client.flushall()
+    if restarted:
+        redis_streams._NOTED.clear()
     client.xadd(STREAM, {"event": b"x"}, id="1772366400000-0")
     with pytest.raises(LostEventsError, match="it ends before: restarted without its data, or from an older copy"):
         broker.read("events", 0, at_four, 100)
