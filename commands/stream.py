@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import threading
 import time
 from datetime import timedelta
 from functools import partial
@@ -103,6 +104,8 @@ def main() -> None:
     # Ended where it stands: the snapshots of the last epoch and idempotent writes make a clean exit needless.
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: os._exit(0))
+    if os.environ.get("MILLRACE_PARENT"):
+        threading.Thread(target=_end_with, args=(int(os.environ["MILLRACE_PARENT"]),), daemon=True).start()
     print("streaming; Ctrl-C stops", flush=True)
     try:
         cli_main(  # type: ignore[no-untyped-call]
@@ -113,6 +116,13 @@ def main() -> None:
         )
     except BytewaxRuntimeError as error:
         raise _reason(error) from error  # Bytewax says where in the flow it was, its cause says what to do
+
+
+def _end_with(parent: int) -> None:
+    """End when the process that started this one is gone, however it ended: nobody else would."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(0)
 
 
 def _reason(error: BaseException) -> BaseException:

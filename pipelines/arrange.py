@@ -12,7 +12,7 @@ from pipelines.plan import ViewPlan
 from pipelines.semantics.events import Events, Times, sort_events
 from pipelines.semantics.rows import Rows
 
-BLOCK = 200_000  # events worked on together: some 100 MB for a view of 16 features
+BLOCK = 32_768  # events worked on together: their panes stay in the processor's cache
 TIMESTAMP = pa.timestamp("us", "UTC")
 
 

@@ -100,6 +100,7 @@ class LiveStream:
 def prepare_stream(workspace: Workspace) -> subprocess.Popen[bytes]:
     """Start the process that will be `make stream` on a workspace, in event time: it gets ready, and waits for the word."""
     env = {**os.environ, "CLOCK": "event", "EPOCH_SECONDS": os.environ.get("EPOCH_SECONDS") or "1"}
+    env["MILLRACE_PARENT"] = str(os.getpid())  # it waits for a store that is away, so it must see that its loop is gone
     with (workspace.data / "stream.log").open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "commands.loop.stream_process"],

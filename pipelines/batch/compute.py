@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 import pyarrow as pa
 
 from pipelines.arrange import arrange, log_schema, tabulate, transformed
+from pipelines.batch.lake import DAY
 from pipelines.batch.log_files import WRITTEN, write_days
 from pipelines.plan import ViewPlan
 from pipelines.semantics.panes.history import feature_log
@@ -24,17 +25,20 @@ def log_task(plan: ViewPlan, start: int, stop: int, staging: str) -> Callable[[B
     def compute(batches: Batches) -> Iterator[pa.RecordBatch]:
         received = list(batches)
         if received:
-            files = write_days(compute_log(plan, pa.Table.from_batches(received), start, stop), staging)
+            files = write_days(compute_log(plan, pa.Table.from_batches(received), start, stop, DAY), staging)
             yield pa.RecordBatch.from_pylist([{"date": f.date, "file": f.file, "rows": f.rows} for f in files], WRITTEN)
 
     return compute
 
 
-def compute_log(plan: ViewPlan, table: pa.Table, start: int, stop: int) -> pa.Table:
-    """Return the rows of the feature log that a table of events gives, by (entity, `event_timestamp`)."""
+def compute_log(plan: ViewPlan, table: pa.Table, start: int, stop: int, hop: int = 0) -> pa.Table:
+    """Return the rows of the feature log that a table of events gives, by (entity, `event_timestamp`).
+
+    With a `hop`, microseconds, rows of one hop of time lie together in each chunk of the table.
+    """
     schema = row_schema(plan, table.schema)
     rows = [
-        tabulate(plan, block.entities, feature_log(plan.features, block.events, start, stop), schema)
+        tabulate(plan, block.entities, feature_log(plan.features, block.events, start, stop, hop), schema)
         for block in arrange(plan, table)
     ]
     return pa.concat_tables(rows) if rows else schema.empty_table()

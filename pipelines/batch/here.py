@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
@@ -30,7 +31,7 @@ def are_few(rows: int) -> bool:
 
 def count_rows(folder: str, start: int, stop: int) -> int | None:
     """Return how many rows the days of `start <= t < stop` (microseconds) hold, as their files say; None if not local."""
-    return None if "://" in folder else int(ds.dataset(_files(folder, start, stop)).count_rows())
+    return None if "://" in folder else int(ds.dataset(files_of(folder, start, stop)).count_rows())
 
 
 def few_events(table: EventTable, start: int, stop: int, columns: Sequence[str] | None = None) -> pa.Table | None:
@@ -45,7 +46,7 @@ def few_events(table: EventTable, start: int, stop: int, columns: Sequence[str] 
     files = _few_files(table.lake, start, stop)
     if not files:
         return None
-    rows = _read(files, columns)
+    rows = read_files(files, columns)
     at = times(rows[table.timestamp])
     return rows.filter(pa.array((start <= at) & (at < stop)))
 
@@ -59,7 +60,7 @@ def newest_few(plan: ViewPlan, until: int) -> pa.Table | None:
     files = _few_files(plan.log, oldest, until)
     if not files:
         return None
-    rows = _read(files, None)
+    rows = read_files(files, None)
     at = times(rows["event_timestamp"])
     held = (oldest <= at) & (at < until)
     rows, at = rows.filter(pa.array(held)), at[held]
@@ -82,7 +83,9 @@ def fill_here(plan: ViewPlan, start: int, stop: int) -> bool:
     end = end_of_rows(plan, stop)
     staging = open_staging(plan.log)
     try:
-        replace_days(plan.log, staging, list(write_days(compute_log(plan, events, start, end), staging)), start, end)
+        replace_days(
+            plan.log, staging, list(write_days(compute_log(plan, events, start, end, DAY), staging)), start, end
+        )
     finally:
         drop_staging(staging)
     return True
@@ -96,21 +99,28 @@ def end_of_rows(plan: ViewPlan, stop: int) -> int:
 
 
 def _few_files(folder: str, start: int, stop: int) -> list[Path]:
-    files = [] if "://" in folder else _files(folder, start, stop)
+    files = [] if "://" in folder else files_of(folder, start, stop)
     return files if are_few(ds.dataset(files).count_rows()) else []
 
 
-def _files(folder: str, start: int, stop: int) -> list[Path]:
+def files_of(folder: str, start: int, stop: int) -> list[Path]:
     """Return the files of the days that hold an instant of `start <= t <= stop`, by day."""
     first, last = day_of(max(start, 0)), day_of(stop)
     days = [day for day in days_of(folder) if first <= day <= last]
     return [file for day in days for file in sorted((Path(folder) / f"date={day}").glob("[!._]*.parquet"))]
 
 
-def _read(files: Sequence[Path], columns: Sequence[str] | None) -> pa.Table:
-    """Read files in the newest one's schema, types as Spark hands them to its tasks."""
+def read_files(files: Sequence[Path], columns: Sequence[str] | None, where: pc.Expression | None = None) -> pa.Table:
+    """Read files in the newest one's schema, types as Spark hands them to its tasks.
+
+    Args:
+        files: The files, oldest first; at least one.
+        columns: What to read; None for all.
+        where: Which rows; None for all.
+    """
     schema = pq.read_schema(files[-1])
-    table = ds.dataset(files, schema=schema).to_table(columns=list(columns) if columns is not None else None)
+    wanted = list(columns) if columns is not None else None
+    table = ds.dataset(files, schema=schema).to_table(columns=wanted, filter=where)
     return table.cast(pa.schema([pa.field(one.name, _as_spark_has_it(one.type)) for one in table.schema]))
 
 

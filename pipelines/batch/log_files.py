@@ -39,19 +39,24 @@ class DayFile:
 
 def write_days(rows: pa.Table, staging: str) -> Iterator[DayFile]:
     """Write rows to a staging folder, one file for each UTC day of their `event_timestamp`; order within a day stays."""
-    if not len(rows):
-        return
-    day = pc.cast(rows["event_timestamp"], pa.int64()).to_numpy() // DAY
-    order = np.argsort(day, kind="stable")
-    day = day[order]
-    rows = rows.take(pa.array(order)).combine_chunks()
+    days: dict[int, list[pa.RecordBatch]] = {}
+    for batch in rows.to_batches():
+        day = pc.cast(batch["event_timestamp"], pa.int64()).to_numpy() // DAY
+        if (np.diff(day) < 0).any():
+            order = np.argsort(day, kind="stable")
+            day, batch = day[order], batch.take(pa.array(order))
+        starts = np.flatnonzero(np.diff(day, prepend=day[0] - 1)) if len(day) else day
+        for start, stop in zip(starts.tolist(), [*starts[1:].tolist(), len(day)], strict=True) if len(day) else ():
+            days.setdefault(int(day[start]), []).append(batch.slice(start, stop - start))
     system, folder = fs.FileSystem.from_uri(staging)
-    starts = np.flatnonzero(np.diff(day, prepend=day[0] - 1))
-    for start, stop in zip(starts, [*starts[1:], len(day)], strict=True):
-        date = day_of(int(day[start]) * DAY)
+    # reals hardly ever come twice: a dictionary of them costs time and space
+    coded = [field.name for field in rows.schema if not pa.types.is_floating(field.type)]
+    for number, parts in sorted(days.items()):
+        date = day_of(number * DAY)
         name = f"{date}-{uuid.uuid4().hex}.parquet"
-        pq.write_table(rows.slice(start, stop - start), f"{folder}/{name}", filesystem=system, compression="zstd")
-        yield DayFile(date, name, int(stop - start))
+        table = pa.Table.from_batches(parts)
+        pq.write_table(table, f"{folder}/{name}", filesystem=system, compression="zstd", use_dictionary=coded)
+        yield DayFile(date, name, len(table))
 
 
 def has_day(log: str, date: str) -> bool:

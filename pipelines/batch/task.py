@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.batch.compute import compute_log
+from pipelines.batch.lake import DAY
 from pipelines.batch.log_files import write_days
 from pipelines.plan import ViewPlan
 
@@ -59,7 +60,7 @@ def fill_task(parts: Sequence[Part]) -> Callable[[Iterable[pa.RecordBatch]], Ite
         for number, part in enumerate(parts):
             events = table if len(parts) == 1 else _events_for(table, number)
             if len(events):
-                files = write_days(compute_log(part.plan, events, part.start, part.stop), part.staging)
+                files = write_days(compute_log(part.plan, events, part.start, part.stop, DAY), part.staging)
                 rows = [
                     {"view": number, "events": 0, "date": one.date, "file": one.file, "rows": one.rows} for one in files
                 ]

@@ -11,6 +11,7 @@ from pipelines.semantics.panes.memory import (
     D_EVENT,
     D_EVENT_WORDS,
     D_JOB,
+    D_LEAVES,
     D_MADE,
     D_MADE_COUNT,
     D_MADE_ROOM,
@@ -57,6 +58,7 @@ class Desk:
         for place, size in (
             (D_CURSOR, len(program.groups)),
             (D_TOUCHED, program.windows),
+            (D_LEAVES, program.windows),
             (D_SCRATCH, 1),
             (D_EVENT, events.size),
             (D_JOB, jobs.size),

@@ -12,7 +12,7 @@ from pipelines.semantics.feature import Feature
 from pipelines.semantics.panes.columns import Words, values_of
 from pipelines.semantics.panes.desk import Desk, events_of
 from pipelines.semantics.panes.memory import H_PANES, Ints, Memory
-from pipelines.semantics.panes.program import F_LIST, NEVER, Program, compile_features
+from pipelines.semantics.panes.program import NEVER, Program, compile_features, lists_of
 from pipelines.semantics.panes.walk import walk
 from pipelines.semantics.rows import Rows
 
@@ -20,19 +20,21 @@ EVER = -(2**60)
 GROUP = 32_768  # events followed together: their panes stay in the processor's cache
 
 
-def feature_log(features: Sequence[Feature], events: Events, start: int, stop: int) -> Rows:
+def feature_log(features: Sequence[Feature], events: Events, start: int, stop: int, hop: int = 0) -> Rows:
     """Return every row with `start <= t < stop`, by (entity, t): rule 3, "a row only where a value changes".
 
-    The events must reach back to the longest window, slide and delay before `start`.
+    The events must reach back to the longest window, slide and delay before `start`. With a `hop`, microseconds, rows of up
+    to `GROUP` events are by (hop of time, entity, t).
     """
     program = compile_features(features, {name: column.type for name, column in events.columns.items()})
     words = {name: Words(events.columns[name].type) for name in program.columns}
     ids = np.arange(len(events), dtype=np.int64).reshape(-1, 1)  # sorted by id where times are equal
     table = events_of(program, events.ts, ids, [words[name].encode(events.columns[name]) for name in program.columns])
-    lists = program.features[:, F_LIST].tolist()
+    lists = lists_of(program)
     parts = [
         Rows(rows[:, 0] + first, rows[:, 1].copy(), values_of(features, words, lists, rows))
-        for first, rows in _walk_groups(program, table, events.entity, start, stop)
+        for first, given in _walk_groups(program, table, events.entity, start, stop)
+        for rows in [given[np.argsort(given[:, 1] // hop, kind="stable")] if hop else given]
     ]
     if not parts:
         nothing = np.zeros((0, 2 + 3 * len(features) + program.lists), np.int64)

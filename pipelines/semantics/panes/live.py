@@ -27,7 +27,7 @@ from pipelines.semantics.panes.memory import (
     Ints,
     Memory,
 )
-from pipelines.semantics.panes.program import F_LIST, T_SIZE, T_SLIDE, Program, compile_features
+from pipelines.semantics.panes.program import T_SIZE, T_SLIDE, Program, compile_features, lists_of
 from pipelines.semantics.panes.seen import Seen
 from pipelines.semantics.panes.walk import walk
 from pipelines.semantics.rows import Rows
@@ -58,7 +58,7 @@ class LiveView:
         self.memory = Memory(self.program)
         self.seen = Seen(1)
         self.words = {name: Words(kinds[name]) for name in self.program.columns}
-        self._lists = self.program.features[:, F_LIST].tolist()
+        self._lists = lists_of(self.program)
 
     def take(
         self,

@@ -43,7 +43,7 @@ P_NUMBER, P_UNTIL, P_BEFORE, P_AFTER, P_INTS = range(5)
 R_OFFSET, R_ROWS, R_FREE, R_LEFT = range(4)
 
 # Words of the program's tables.
-TRACK_WORDS, CELL_WORDS, FEATURE_WORDS, RING_WORDS, TABLE_WORDS = 4, 7, 16, 4, 4
+TRACK_WORDS, CELL_WORDS, FEATURE_WORDS, RING_WORDS, TABLE_WORDS = 5, 7, 17, 4, 4
 
 # The desk.
 (
@@ -59,9 +59,10 @@ TRACK_WORDS, CELL_WORDS, FEATURE_WORDS, RING_WORDS, TABLE_WORDS = 4, 7, 16, 4, 4
     D_MADE_COUNT,
     D_CURSOR,
     D_TOUCHED,
+    D_LEAVES,
     D_SCRATCH,
     DESK,
-) = range(14)
+) = range(15)
 JOB_WORDS, MADE_WORDS = 5, 3
 J_ENTITY, J_FIRST, J_LAST, J_SINCE, J_UNTIL = range(5)
 ROW_ENTITY, ROW_T, ROW_VALUES = range(3)
@@ -203,7 +204,7 @@ def _lay_out_rows(header: Ints, program: Program, id_words: int) -> None:
     header[H_RING_LENGTH] = header[H_RUNNING] + 2 * program.sessions
     header[H_RING_SLOTS] = header[H_RING_LENGTH] + len(program.rings)
     header[H_VALUE] = header[H_RING_SLOTS] + program.slots * (2 + id_words)
-    header[H_VALUE_WORDS] = 3 * features + program.lists
+    header[H_VALUE_WORDS] = 2 * features + (features + program.lists if program.lists else 0)
     header[H_ENTITY_WORDS] = header[H_VALUE] + header[H_VALUE_WORDS]
     header[H_ROW_REALS] = P_INTS + program.ints
     header[H_ROW_IDS] = header[H_ROW_REALS] + program.reals

@@ -30,11 +30,10 @@ NONE, NEVER = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
 # Columns of the arrays below.
 C_TRACK, C_WHAT, C_COLUMN, C_INT, C_REAL, C_NUMBER, C_IS_REAL = range(7)
-F_OP, F_TRACK, F_SESSION, F_RING, F_MOST, F_LIST, F_COLUMN, F_A, F_B, F_C, F_D, F_SA, F_SB, F_SC, F_SD, F_IS_REAL = (
-    range(16)
-)
+F_OP, F_TRACK, F_SESSION, F_RING, F_MOST, F_LIST, F_COLUMN, F_A, F_B, F_C, F_D = range(11)
+F_SA, F_SB, F_SC, F_SD, F_IS_REAL, F_NUMBER = range(11, 17)
 SLOTS = 4  # a feature's places in a pane, and as many in a session
-T_SIZE, T_SLIDE, T_GROUP, T_FIRST = range(4)
+T_SIZE, T_SLIDE, T_GROUP, T_FIRST, T_FEATURE = range(5)
 R_GROUP, R_COLUMN, R_LENGTH, R_AT = range(4)
 
 
@@ -44,10 +43,11 @@ class Program:
 
     Attributes:
         columns: The input columns; the event times are one more, the last.
-        tracks: int64 (tracks + 1, 4): size (of a session, its gap), slide, the group whose events it takes, its first cell.
-            Windows first, then sessions; the last row only ends the cells.
+        tracks: int64 (tracks + 1, 5): size (of a session, its gap), slide, the group whose events it takes, its first cell, its
+            first feature.
+            Windows first, then sessions; the last row only ends the cells and features.
         cells: int64 (cells, 7).
-        features: int64 (features, 16).
+        features: int64 (features, 17), by track; each has the number that it has in the view.
         rings: int64 (rings, 4): group, column, length, where it starts in an entity's words.
         groups: int64 (groups,): the slide at whose multiples events enter; 0 where they enter as time passes them.
         windows: How many tracks are windows.
@@ -138,12 +138,14 @@ def compile_features(features: Sequence[Feature], kinds: Mapping[str, pa.DataTyp
         kept = most if op == LATEST_N else 0
         at = list(windows).index((window.size, window.slide))
         gap = -1 if feature.gap is None else list(sessions).index(feature.gap)
-        rows.append([op, at, gap, ring, kept, lists, column, *of_window, *of_session, int(real[column])])
+        rows.append([op, at, gap, ring, kept, lists, column, *of_window, *of_session, int(real[column]), len(rows)])
         lists += kept
     for row in rows:
         row[F_SESSION] += len(windows) if row[F_SESSION] >= 0 else 0
     tracks = [*windows.values(), *sessions.values()]
+    rows.sort(key=lambda row: row[F_TRACK])
     table, cells = _tables(tracks, real)
+    table[:, T_FEATURE] = np.searchsorted([row[F_TRACK] for row in rows], np.arange(len(table)))
     return Program(
         columns,
         table,
@@ -162,6 +164,11 @@ def compile_features(features: Sequence[Feature], kinds: Mapping[str, pa.DataTyp
         sum(rings.values()),
         lists,
     )
+
+
+def lists_of(program: Program) -> list[int]:
+    """Return where the list of each feature starts among an entity's lists."""
+    return [int(at) for _, at in sorted(program.features[:, [F_NUMBER, F_LIST]].tolist())]
 
 
 def _cells(feature: Feature, track: _Track, column: int, real: bool, session: bool) -> tuple[int, int, int, int, int]:
@@ -199,10 +206,10 @@ def _tables(tracks: Sequence[_Track], real: Sequence[bool]) -> tuple[Ints, Ints]
     table: list[list[int]] = []
     cells: list[list[int]] = []
     for at, track in enumerate(tracks):
-        table.append([track.size, track.slide, track.group, len(cells)])
+        table.append([track.size, track.slide, track.group, len(cells), 0])
         for (what, column), (place, reals, number) in track.cells.items():
             cells.append([at, what, column, place, reals, number, int(real[column])])
-    table.append([0, 0, 0, len(cells)])
+    table.append([0, 0, 0, len(cells), 0])
     return np.array(table, np.int64), np.array(cells, np.int64)
 
 

@@ -41,6 +41,7 @@ from pipelines.semantics.panes.program import (
     F_IS_REAL,
     F_LIST,
     F_MOST,
+    F_NUMBER,
     F_OP,
     F_RING,
     F_SA,
@@ -54,6 +55,8 @@ from pipelines.semantics.panes.program import (
     NEVER,
     NONE,
     REAL,
+    STD,
+    T_FEATURE,
     T_SIZE,
     T_SLIDE,
 )
@@ -66,20 +69,24 @@ from pipelines.semantics.panes.windows import chain_at, entity_at, head_at, tota
 def refresh(m: Ints, r: Reals, d: Ints, s: Reals, entity: int, t: int) -> bool:
     """Bring the values of the features of touched tracks up to `t`; say whether one of them changed (rule 3)."""
     changed = False
-    features = m[H_FEATURES]
-    for f in range(features):
-        feature = m[H_FEATURE] + f * FEATURE_WORDS
-        if not d[d[D_TOUCHED] + m[feature + F_TRACK]]:
-            continue
-        if m[feature + F_OP] == LATEST_N:
-            changed |= _refresh_list(m, entity, f, feature, t)
-            continue
-        valid, word = _value(m, r, d, s, entity, feature, t)
-        at = entity_at(m, entity) + m[H_VALUE] + f
-        if valid != (m[at + features] != 0) or (valid and word != m[at]):
-            m[at], m[at + features] = word, 1 if valid else 0
-            changed = True
+    for track in range(m[H_WINDOWS]):
+        if d[d[D_TOUCHED] + track]:
+            at = m[H_TRACK] + track * TRACK_WORDS + T_FEATURE
+            for f in range(m[at], m[at + TRACK_WORDS]):
+                changed |= _refresh_feature(m, r, d, s, entity, m[H_FEATURE] + f * FEATURE_WORDS, t)
     return changed
+
+
+@compiled
+def _refresh_feature(m: Ints, r: Reals, d: Ints, s: Reals, entity: int, feature: int, t: int) -> bool:
+    if m[feature + F_OP] == LATEST_N:
+        return _refresh_list(m, entity, feature, t)
+    valid, word = _value(m, r, d, s, entity, feature, t)
+    at = entity_at(m, entity) + m[H_VALUE] + m[feature + F_NUMBER]
+    if valid != (m[at + m[H_FEATURES]] != 0) or (valid and word != m[at]):
+        m[at], m[at + m[H_FEATURES]] = word, 1 if valid else 0
+        return True
+    return False
 
 
 @compiled
@@ -95,17 +102,18 @@ def _starts_at(m: Ints, track: int, t: int) -> int:
 @compiled
 def _value(m: Ints, r: Reals, d: Ints, s: Reals, entity: int, feature: int, t: int) -> tuple[bool, int]:
     session = m[feature + F_SESSION]
-    start = _starts_at(m, m[feature + F_TRACK], t)
     if session == NIL:
-        return _of_window(m, r, d, s, entity, feature, start)
+        return _of_window(m, r, d, s, entity, feature, t)
     row = m[running_at(m, entity, session - m[H_WINDOWS]) + 1]
     gap = m[m[H_TRACK] + session * TRACK_WORDS + T_SIZE]
     op = m[feature + F_OP]
     if row == NIL or t - m[H_DELAY] - m[row_at(m, H_SESSION, row) + P_UNTIL] >= gap:
         return op == COUNT or op == INTEGER or op == REAL, 0
     at = row_at(m, H_SESSION, row)
-    if m[at + P_NUMBER] < start:  # the session is longer than the window: what is inside is the window's
-        return _of_window(m, r, d, s, entity, feature, start)
+    if m[at + P_NUMBER] < _starts_at(
+        m, m[feature + F_TRACK], t
+    ):  # longer than the window: what is inside is the window's
+        return _of_window(m, r, d, s, entity, feature, t)
     ints = at + P_INTS
     if op == EXTREME:
         key = m[ints + m[feature + F_SA]]
@@ -121,8 +129,11 @@ def _value(m: Ints, r: Reals, d: Ints, s: Reals, entity: int, feature: int, t: i
 
 
 @compiled
-def _of_window(m: Ints, r: Reals, d: Ints, s: Reals, entity: int, feature: int, start: int) -> tuple[bool, int]:
+def _of_window(m: Ints, r: Reals, d: Ints, s: Reals, entity: int, feature: int, t: int) -> tuple[bool, int]:
     op, track = m[feature + F_OP], m[feature + F_TRACK]
+    if op <= STD:
+        totals = totals_at(m, entity, track)
+        return _of_cells(m, r, d, s, op, feature + F_A, totals, totals + m[H_TOTAL_REALS])
     if op == EXTREME:
         row = m[chain_at(m, entity, track, m[feature + F_B])]
         if row == NIL:
@@ -130,15 +141,12 @@ def _of_window(m: Ints, r: Reals, d: Ints, s: Reals, entity: int, feature: int, 
         key = m[row_at(m, H_PANE, row) + P_INTS + m[feature + F_A]]
         return True, word_of_key(key, m[feature + F_IS_REAL], m[feature + F_C] < 0)
     if op == LATEST:
-        return _latest(m, entity, m[feature + F_RING], start)
-    if op == EARLIEST:
-        return _earliest(m, m[head_at(m, entity, track)], m[feature + F_A])
+        return _latest(m, entity, m[feature + F_RING], _starts_at(m, track, t))
+    valid, first = _earliest(m, m[head_at(m, entity, track)], m[feature + F_A])
     if op == DURATION:
-        valid, first = _earliest(m, m[head_at(m, entity, track)], m[feature + F_A])
-        _, last = _latest(m, entity, m[feature + F_RING], start)
+        _, last = _latest(m, entity, m[feature + F_RING], _starts_at(m, track, t))
         return valid, _bits(d, s, (last - first) / 1e6)
-    totals = totals_at(m, entity, track)
-    return _of_cells(m, r, d, s, op, feature + F_A, totals, totals + m[H_TOTAL_REALS])
+    return valid, first
 
 
 @compiled
@@ -187,7 +195,7 @@ def _latest(m: Ints, entity: int, ring: int, start: int) -> tuple[bool, int]:
 
 
 @compiled
-def _refresh_list(m: Ints, entity: int, f: int, feature: int, t: int) -> bool:
+def _refresh_list(m: Ints, entity: int, feature: int, t: int) -> bool:
     ring, features = m[feature + F_RING], m[H_FEATURES]
     start = _starts_at(m, m[feature + F_TRACK], t)
     length, width = m[entity_at(m, entity) + m[H_RING_LENGTH] + ring], slot_words(m)
@@ -196,7 +204,7 @@ def _refresh_list(m: Ints, entity: int, f: int, feature: int, t: int) -> bool:
     while first < length and m[at + first * width] < start:
         first += 1
     values = entity_at(m, entity) + m[H_VALUE]
-    length_at, place = values + 2 * features + f, values + 3 * features + m[feature + F_LIST]
+    length_at, place = values + 2 * features + m[feature + F_NUMBER], values + 3 * features + m[feature + F_LIST]
     changed = length - first != m[length_at]
     for slot in range(first, length):
         word = m[at + slot * width + 1]

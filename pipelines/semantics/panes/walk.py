@@ -12,6 +12,7 @@ from pipelines.semantics.panes.memory import (
     D_COUNT,
     D_CURSOR,
     D_JOB,
+    D_LEAVES,
     D_MADE,
     D_MADE_COUNT,
     D_MADE_ROOM,
@@ -98,15 +99,15 @@ def _follow(m: Ints, r: Reals, d: Ints, s: Reals, job: int, start: int, settled:
         # an entity of whom nothing is known yet has a row from now on, be its events all gone already (rule 4)
         _look(m, r, d, s, entity, here, place, every, m[entity_at(m, entity) + E_GIVEN] == 0)
     opened = here >= start
+    for track in range(windows):
+        d[d[D_LEAVES] + track] = _leaves_next(m, entity, track)
     while True:
         t = NEVER
         for group in range(groups):
             if d[cursor + group] < last:
                 t = min(t, _enters_at(m, group, d[event_at(d, d[cursor + group])]))
         for track in range(windows):
-            head = m[head_at(m, entity, track)]
-            if head != NIL:
-                t = min(t, leaves_at(m, track, m[row_at(m, H_PANE, head) + P_NUMBER]))
+            t = min(t, d[d[D_LEAVES] + track])
         for session in range(sessions):
             ends = session_ends_at(m, entity, session)
             if ends > here:
@@ -120,11 +121,10 @@ def _follow(m: Ints, r: Reals, d: Ints, s: Reals, job: int, start: int, settled:
             m[entity_at(m, entity) + E_SOME] = _some(m, entity)
         _touch_all(m, d, 0)
         for track in range(windows):
-            head = m[head_at(m, entity, track)]
-            while head != NIL and leaves_at(m, track, m[row_at(m, H_PANE, head) + P_NUMBER]) <= t:
+            while d[d[D_LEAVES] + track] <= t:
                 leave_window(m, r, entity, track)
                 d[d[D_TOUCHED] + track] = 1
-                head = m[head_at(m, entity, track)]
+                d[d[D_LEAVES] + track] = _leaves_next(m, entity, track)
         for session in range(sessions):
             ends = session_ends_at(m, entity, session)
             if here < ends <= t:
@@ -133,6 +133,8 @@ def _follow(m: Ints, r: Reals, d: Ints, s: Reals, job: int, start: int, settled:
             while d[cursor + group] < last and _enters_at(m, group, d[event_at(d, d[cursor + group])]) <= t:
                 _enter(m, r, d, s, entity, group, d[cursor + group], t, settled)
                 d[cursor + group] += 1
+                for track in range(windows):
+                    d[d[D_LEAVES] + track] = _leaves_next(m, entity, track)
         here = t
         if opened:
             _look(m, r, d, s, entity, t, place, every, False)
@@ -178,6 +180,13 @@ def _enters_at(m: Ints, group: int, ts: int) -> int:
     if slide == 0:
         return ts + m[H_DELAY] + 1
     return (ts + m[H_DELAY]) // slide * slide + slide
+
+
+@compiled
+def _leaves_next(m: Ints, entity: int, track: int) -> int:
+    """Return when the first pane of a window leaves; never, where there is none."""
+    head = m[head_at(m, entity, track)]
+    return leaves_at(m, track, m[row_at(m, H_PANE, head) + P_NUMBER]) if head != NIL else NEVER
 
 
 @compiled
