@@ -31,7 +31,7 @@ from commands.backfill import backfill
 from commands.loop.events import open_simulation, times
 from commands.loop.history import History, build_history
 from commands.loop.home import open_home
-from commands.loop.streaming import LiveStream, start_stream
+from commands.loop.streaming import LiveStream, prepare_stream, start_stream
 from commands.loop.tables import event_sources
 from commands.materialize import materialize
 from commands.plan import read_plans
@@ -66,16 +66,16 @@ def main(data: Path) -> dict[str, Any]:
         dawn, noon, late = cut + DAY // 4, cut + DAY // 2 + 1_234_567, cut + DAY - 1
         publisher = open_publisher(server.url, 3)
         os.environ["EPOCH_SECONDS"] = "60"
-        stream = start_stream(workspace, store, plans)
+        stream = start_stream(prepare_stream(workspace), workspace, store, plans)
         publish(publisher, history, cut, dawn, server.port, BAD)
         stream.wait_until(dawn)
         kill(stream)  # its rows are in Redis, of its state nothing is saved
         os.environ["EPOCH_SECONDS"] = "0.2"
-        stream = start_stream(workspace, store, plans)
+        stream = start_stream(prepare_stream(workspace), workspace, store, plans)
         stream.wait_until(dawn)
         publish(publisher, history, dawn, noon, server.port)
         kill(stream)  # with events on their way
-        stream = start_stream(workspace, store, plans)
+        stream = start_stream(prepare_stream(workspace), workspace, store, plans)
         stream.wait_until(noon)
         publish(publisher, history, noon, late, server.port)
         clicks = history.sources["clicks"]
