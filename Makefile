@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup redis simulate apply plan backfill materialize stream train validate parity serve run status compact replay-dead-letters test test-fast check bench clean
+.PHONY: help setup redis simulate apply diff plan backfill materialize stream train validate parity serve run status compact replay-dead-letters test test-fast check bench clean
 
 PYTHON ?= $(or $(shell command -v python3.11),$(shell command -v python3),python3.11)
 VENV := .venv
@@ -46,6 +46,9 @@ simulate: setup  ## write simulated transactions into the lake
 
 apply: setup  ## check the declarations and register them: what `feast apply` does, more strictly
 	@$(PY) -m commands apply
+
+diff: setup  ## what the declarations change against what is applied: meaning, days to compute anew, values by a sample
+	@$(PY) -m commands diff
 
 plan: setup  ## print, as JSON, what the engines will run
 	@$(PY) -m commands plan

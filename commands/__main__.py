@@ -16,6 +16,7 @@ OURS = ("contract", "workspace", "commands", "pipelines", "stores", "serving", "
 
 COMMANDS = {
     "apply": "check the declarations and register them with Feast",
+    "diff": "say what the declarations change, before they are applied",
     "plan": "print what the engines will run",
     "simulate": "write simulated events into the lake",
     "backfill": "fill the feature logs from the lake",

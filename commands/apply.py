@@ -5,17 +5,20 @@ from __future__ import annotations
 import contextlib
 import os
 
+from commands.applied import read_declared, write_applied
 from pipelines.plan_view import plan_views
 from workspace.workspace import Workspace, read_declarations
 
 
 def apply(workspace: Workspace) -> int:
-    """Plan all views, run `feast apply`, and return the number of planned views.
+    """Plan all views, run `feast apply`, keep the plans for `make diff`, and return the number of planned views.
 
     Raises:
         PlanError: A declaration cannot be kept; nothing is registered.
     """
-    plans = plan_views(read_declarations(workspace))
+    declarations = read_declarations(workspace)
+    plans = plan_views(declarations)
+    declared = read_declared(declarations, plans)
     from feast.repo_config import load_repo_config
     from feast.repo_operations import apply_total
 
@@ -27,6 +30,7 @@ def apply(workspace: Workspace) -> int:
             apply_total(load_repo_config(workspace.repo, workspace.yaml), workspace.repo, skip_source_validation=True)
     finally:
         os.chdir(home)
+    write_applied(workspace, declared)
     return len(plans)
 
 
