@@ -164,8 +164,8 @@ def test_values_can_be_looked_at() -> None:
 
 
 def test_the_compiled_engine_is_held_against_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
-    def wrong(features: Any, events: Any, start: int, stop: int) -> Any:
-        return history.feature_log([replace(f, window=Window(2 * HOUR, MINUTE)) for f in features], events, start, stop)
+    def wrong(features: Any, *given: Any) -> Any:
+        return history.feature_log([replace(f, window=Window(2 * HOUR, MINUTE)) for f in features], *given)
 
     view, events = plan("count"), [{"user": "ann", "at": "2026-01-01 10:30"}, {"user": "ann", "at": "2026-01-01 11:30"}]
     check_view(view, events=events, at={NOON: {"count": 1}})
