@@ -33,12 +33,18 @@ _CLIENTS: dict[str, Any] = {}  # a transport itself is plain data and can be sen
 def client_of(url: str) -> Any:
     """Return the client of a server. It does not try again by itself: who waits, waits where others can go on."""
     if url not in _CLIENTS:
-        _CLIENTS[url] = redis.Redis.from_url(
+        client: Any = redis.Redis.from_url(
             url,
             socket_connect_timeout=_CONNECT_SECONDS,
             socket_timeout=_ANSWER_SECONDS,
             retry=Retry(NoBackoff(), 0),
         )
+        for command in (
+            "XREAD",
+            "XRANGE",
+        ):  # as they come: a dictionary an entry costs more than all the rest of a read
+            client.set_response_callback(command, lambda reply, **_: reply)
+        _CLIENTS[url] = client
     return _CLIENTS[url]
 
 

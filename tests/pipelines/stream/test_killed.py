@@ -1,4 +1,4 @@
-"""The stream on Kafka: a view keyed by another entity than the topic, on several workers, killed and started again."""
+"""The stream on a real broker: a view keyed by another entity than the topic, on several workers, killed and started again."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ import pytest
 from pipelines.plan import ViewPlan
 from pipelines.semantics import reference
 from pipelines.stream.transport.kafka_topics import KafkaTopics
+from pipelines.stream.transport.redis_streams import RedisStreams
 
 pytestmark = pytest.mark.slow
 MINUTE = 60_000_000
@@ -107,17 +108,27 @@ def landed(folder: Path) -> set[int]:
     return {number for file in files for number in pq.read_table(file, columns=["id"])["id"].to_pylist()}
 
 
-def test_a_killed_stream_goes_on_and_every_user_has_what_the_reference_says(kafka: Any, tmp_path: Path) -> None:
+@pytest.fixture(params=["kafka", "redis"])
+def broker(request: pytest.FixtureRequest) -> KafkaTopics | RedisStreams:
+    """A broker of each kind."""
+    if request.param == "kafka":
+        return KafkaTopics(request.getfixturevalue("kafka").address)
+    return RedisStreams(request.getfixturevalue("redis_server").url)
+
+
+def test_a_killed_stream_goes_on_and_every_user_has_what_the_reference_says(
+    broker: KafkaTopics | RedisStreams, tmp_path: Path
+) -> None:
     topic = f"payments-{uuid.uuid4().hex}"
     plan, events = view_of(topic, tmp_path), make_events()
-    broker = KafkaTopics(kafka.address)
+    address = broker.address if isinstance(broker, KafkaTopics) else broker.url
 
     def publish(part: list[dict[str, Any]]) -> None:
         broker.publish(plan.table, pa.Table.from_pylist(part, schema=plan.table.schema()))
 
     third = len(events) // 3
     publish(events[:third])
-    process = start(kafka.address, topic, tmp_path, workers=2)
+    process = start(address, topic, tmp_path, workers=2)
     try:
         broker.tick(topic, 20 * MINUTE)
         wait(lambda: complete(tmp_path, 20 * MINUTE), process, tmp_path)
@@ -126,7 +137,7 @@ def test_a_killed_stream_goes_on_and_every_user_has_what_the_reference_says(kafk
         process.wait()
         publish(events[2 * third :])
         broker.tick(topic, END)
-        process = start(kafka.address, topic, tmp_path, workers=1)  # workers may change over a restart
+        process = start(address, topic, tmp_path, workers=1)  # workers may change over a restart
         wait(lambda: complete(tmp_path, END), process, tmp_path)
         assert newest(tmp_path) == wanted(events, plan, END)
         wait(lambda: len(landed(tmp_path)) == len({event["id"] for event in events}), process, tmp_path)
