@@ -1,4 +1,4 @@
-"""The status of a workspace as text: what was found, laid out for a terminal."""
+"""The status of a workspace as text: what was found, laid out for a screen."""
 
 from __future__ import annotations
 
