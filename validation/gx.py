@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import sys
 
-_MAIN = sys.modules["__main__"]
-_NAMED = hasattr(_MAIN, "__file__")
-if not _NAMED:
-    # It imports pyspark.sql.connect, which takes a program without a file (python -c, or one from standard input) for
-    # its own doctests and ends the process with code 0 when grpcio-status is missing. A gate would seem passed.
-    _MAIN.__file__ = "<program>"
+# It would import these for Spark's frames, which nobody here gives it: half a second, and the second takes a program without
+# a file (python -c, or one from standard input) for its own doctests and ends the process, with code 0 as if a gate had passed.
+_UNWANTED = [name for name in ("pyspark.ml", "pyspark.sql.connect") if name not in sys.modules]
+sys.modules.update(dict.fromkeys(_UNWANTED))  # type: ignore[arg-type]  # None: whoever imports it is told that it is not there
 try:
     import great_expectations as gx
     import great_expectations.expectations as gxe
@@ -25,8 +23,8 @@ try:
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
     from great_expectations.expectations.metadata_types import FailureSeverity
 finally:
-    if not _NAMED:
-        del _MAIN.__file__
+    for _name in _UNWANTED:
+        del sys.modules[_name]
 
 __all__ = [
     "BatchDefinition",
