@@ -6,3 +6,6 @@ from __future__ import annotations
 def import_for_later() -> None:
     """Import it; a step that comes too early waits at its own import for the rest."""
     import validation.parity  # noqa: F401
+    from pipelines.semantics.panes.history import compile_kernel
+
+    compile_kernel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import threading
@@ -26,6 +27,9 @@ def main() -> int:
     """Run the loop. EVENTS= takes Parquet, ONCE=1 ends after a verified pass, RATE= sets the live traffic, STREAM_DAYS=
     how many days go through the stream, SERVICE= which service is trained.
     """
+    gc.set_threshold(
+        50_000, 20, 100
+    )  # the libraries make a million objects that stay: to look for rubbish among them is dear
     once = os.environ.get("ONCE") == "1"
     repo = Path(os.environ.get("REPO") or "feature_repo").resolve()
     data = Path(os.environ.get("MILLRACE_DATA") or "data").resolve()
@@ -79,9 +83,9 @@ def _play(steps: Steps, workspace: Workspace, spark: Future[SparkSession], once:
         run.load()
         run.land()
         run.prepare()
+        run.start_serving()
         run.backfill()
         run.materialize()
-        run.start_serving()
         run.stream()
         run.verify_parity()
         run.train()

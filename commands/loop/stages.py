@@ -164,7 +164,7 @@ class Run:
             step.said = f"{sum(one.rows for one in rows):,} rows"
 
     def start_serving(self) -> None:
-        """Let the service come up while the stream runs and the models are trained."""
+        """Let the service come up while Spark works; it waits for its models."""
         trained = [name for name in self.served if name in self.services and self.services[name].label]
         if not self.served:
             self.left_out.append(
