@@ -109,7 +109,7 @@ def test_garbage_and_an_absent_broker_do_not_end_a_stream_and_an_emptied_one_doe
             wait(lambda: stream.poll() is not None or counted(online) == 4)
             assert stream.poll() is None, (tmp_path / "log").read_text()
             letters = list(read_letters(Path(environment["MILLRACE_DATA"]) / "dead_letters"))
-            assert [one.code for one in letters] == ["bad_tick", "no_event", "not_json", "not_json", "future"]
+            assert sorted(one.code for one in letters) == ["bad_tick", "future", "no_event", "not_json", "not_json"]
             assert all(one.offset for one in letters)
             page = subprocess.run(
                 [sys.executable, "-m", "commands", "status"],

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from pipelines.stream.transport.base import Entries, LostEventsError, TransportError
-from pipelines.stream.transport.kafka_client import new_consumer, shown, unavailable
+from pipelines.stream.transport.kafka_client import ANSWER_SECONDS, new_consumer, shown, unavailable
 from pipelines.stream.transport.rejected import Rejected
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ TICK: Final = ("millrace", b"tick")
 """The header of a message that is a tick."""
 
 _PROBE_SECONDS: Final = 1.0  # how long an answer of the broker counts
-_PROBE_TIMEOUT: Final = 0.5
+_PROBE_TIMEOUT: Final = 1.0
 
 
 @dataclass(slots=True)
@@ -98,9 +98,10 @@ class Cursor:
 
         if time.monotonic() - self._answered < _PROBE_SECONDS:
             return
+        patience = ANSWER_SECONDS if self._answered == float("-inf") else _PROBE_TIMEOUT  # it may have to connect first
         try:
             low, self._high = self._consumer.get_watermark_offsets(
-                TopicPartition(self.topic, self.partition), timeout=_PROBE_TIMEOUT, cached=False
+                TopicPartition(self.topic, self.partition), timeout=patience, cached=False
             )
         except KafkaException as error:
             raise unavailable(self.address, error.args[0].str()) from None

@@ -14,9 +14,15 @@ import pytest
 # Ends by itself when its standard input does: with whoever started it.
 _CLUSTER = """
 import sys
-from confluent_kafka import Producer
+from confluent_kafka import KafkaException, Producer
 producer = Producer({"bootstrap.servers": "mock", "test.mock.num.brokers": 1, "log_level": 2})
-broker = next(iter(producer.list_topics(timeout=20).brokers.values()))
+brokers = {}
+while not brokers:
+    try:
+        brokers = producer.list_topics(timeout=10).brokers
+    except KafkaException:
+        continue
+broker = next(iter(brokers.values()))
 print(f"{broker.host}:{broker.port}", flush=True)
 sys.stdin.read()
 """
@@ -52,7 +58,9 @@ def kafka() -> Iterator[Kafka]:
     )
     assert process.stdout is not None
     try:
-        yield Kafka(process, process.stdout.readline().strip())
+        servers = process.stdout.readline().strip()
+        assert servers, "the cluster did not start"
+        yield Kafka(process, servers)
     finally:
         process.kill()
         process.wait()
