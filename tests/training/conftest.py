@@ -59,6 +59,16 @@ def impressions() -> pd.DataFrame:
     )
 
 
+# What a command that plans the repo reads: no view of it is computed by Millrace.
+PLAIN_VIEW = """
+from feast import Entity, FeatureView, FileSource
+
+ad = Entity(name="ad", join_keys=["ad_id"])
+log = FileSource(name="plain_log", path="plain", timestamp_field="event_timestamp")
+plain = FeatureView(name="plain", entities=[ad], source=log)
+"""
+
+
 def activity() -> pd.DataFrame:
     """Return an hourly row for each ad but ad 3, which nobody has seen before; the rate is null at night."""
     hours = pd.date_range(FIRST_DAY - timedelta(days=1), periods=24 * (DAYS + 1), freq="h", unit="us")
@@ -213,6 +223,7 @@ def build_ads() -> Callable[..., Ads]:
         (data / "log").mkdir(parents=True)
         yaml = repo / "feature_store.yaml"
         yaml.write_text(YAML.format(data=data, offline=offline))
+        (repo / "views.py").write_text(PLAIN_VIEW)
         events, log = tables.get("impressions", impressions()), tables.get("activity", activity())
         write_lake(data / "lake" / "clicks", events)
         log.to_parquet(data / "log" / "ad_activity.parquet", index=False)

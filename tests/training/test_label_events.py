@@ -69,5 +69,5 @@ def test_span_reads_the_first_and_the_last_day_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("folder", ["nowhere", "."])
 def test_folder_without_events_says_to_backfill(tmp_path: Path, folder: str) -> None:
-    with pytest.raises(TrainingError, match=r"clicks: .*run `make simulate`"):
+    with pytest.raises(TrainingError, match=r"clicks: .*`make simulate`"):
         label_span(declared(tmp_path / folder))

@@ -95,7 +95,7 @@ def test_booster_without_attributes_is_refused(tmp_path: Path) -> None:
 
 def test_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.ubj").write_text("not a model")
-    with pytest.raises(ModelFileError, match="no XGBoost model"):
+    with pytest.raises(ModelFileError, match="is not an XGBoost model"):
         load_model(tmp_path / "text.ubj")
 
 

@@ -92,7 +92,8 @@ def main(data: Path) -> dict[str, Any]:
         publisher.publish(clicks.table, ahead.filter(pc.equal(ahead["ad_id"], "ad 1")))
         progress = stream.online.progress(stream.project)
         wait(lambda: (progress.read().views["ad_traffic"].furthest or 0) > late + DAY // 4, "no shard went on")
-        stream.stop()
+        stream.process.terminate()
+        stream.process.wait()
         streamed = [plan for plan in plans if plan.kind == "stream"]
         list(run_backfill(spark, streamed, cut, cut + DAY))
         found = compare(captured, from_store(store))
