@@ -145,7 +145,8 @@ def _by_entity(events: DataFrame, plans: Sequence[ViewPlan], tasks: int) -> Data
     for plan in plans:
         if plan.transform is not None:
             register_pickle_by_value(sys.modules[plan.transform.__module__])  # type: ignore[no-untyped-call]
-    parts = max(tasks, events.sparkSession.sparkContext.defaultParallelism)
+    cores = events.sparkSession.sparkContext.defaultParallelism
+    parts = -(-max(tasks, 1) // cores) * cores  # so that all cores end at the same time
     if len(plans) == 1:
         return events.repartition(parts, *plans[0].keys)
     views = [

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipelines.semantics.panes import exact
-from pipelines.semantics.panes.compiled import compiled
+from pipelines.semantics.panes.compiled import compiled, inlined
 from pipelines.semantics.panes.memory import (
     CELL_WORDS,
     D_EVENT,
@@ -57,14 +57,14 @@ LARGEST_SQUARE = 1e150
 _MAGNITUDE = np.int64(0x7FFFFFFFFFFFFFFF)
 
 
-@compiled
+@inlined
 def sort_key(word: int, real: int, smallest: bool) -> int:
     """Return a number that is larger where the value is, or smaller where the smallest is wanted."""
     key = int(word ^ _MAGNITUDE) if real and word < 0 else word
     return max(~key if smallest else key, NONE + 1)
 
 
-@compiled
+@inlined
 def word_of_key(key: int, real: int, smallest: bool) -> int:
     """Return the value whose `sort_key` it is."""
     if smallest:
@@ -72,13 +72,13 @@ def word_of_key(key: int, real: int, smallest: bool) -> int:
     return int(key ^ _MAGNITUDE) if real and key < 0 else key
 
 
-@compiled
+@inlined
 def event_at(d: Ints, i: int) -> int:
     """Return where event `i` is."""
     return d[D_EVENT] + i * d[D_EVENT_WORDS]
 
 
-@compiled
+@inlined
 def word_at(m: Ints, event: int, column: int) -> int:
     """Return where an event's word of a column is; its validity is behind it."""
     return event + 1 + m[H_ID_WORDS] + 2 * column
@@ -95,13 +95,13 @@ def earlier(m: Ints, d: Ints, event: int, ts: int, ids: int) -> bool:
     return False
 
 
-@compiled
+@inlined
 def first_cell(m: Ints, track: int) -> int:
     """Return where a track's cells start; those of the next track follow."""
     return m[H_CELL] + m[m[H_TRACK] + track * TRACK_WORDS + T_FIRST] * CELL_WORDS
 
 
-@compiled
+@inlined
 def row_at(m: Ints, region: int, row: int) -> int:
     """Return where a pane or a session is."""
     return m[region] + row * m[H_ROW_WORDS]
@@ -135,7 +135,7 @@ def free_row(m: Ints, region: int, row: int) -> None:
     m[region + R_LEFT] += 1
 
 
-@compiled
+@inlined
 def add_event(m: Ints, r: Reals, d: Ints, s: Reals, cell: int, ints: int, reals: int, event: int) -> None:
     """Add an event to a cell that adds up, of a pane or of all panes together."""
     what, place = m[cell + C_WHAT], ints + m[cell + C_INT]
@@ -159,7 +159,7 @@ def add_event(m: Ints, r: Reals, d: Ints, s: Reals, cell: int, ints: int, reals:
             m[place] += 1
 
 
-@compiled
+@inlined
 def enter_cell(m: Ints, r: Reals, d: Ints, s: Reals, cell: int, at: int, event: int) -> None:
     """Let an event enter one cell of the pane at `at`; sets of different values are not kept here."""
     what = m[cell + C_WHAT]

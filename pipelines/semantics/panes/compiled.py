@@ -30,6 +30,8 @@ def _cache_folder() -> str:
 
 setattr(numba.config, "CACHE_DIR", os.environ.get("NUMBA_CACHE_DIR") or _cache_folder())  # noqa: B010 - not typed
 
+_OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
+
 Compiled = TypeVar("Compiled", bound=Callable[..., Any])
 
 
@@ -39,7 +41,13 @@ def compiled(function: Compiled) -> Compiled:
     Nothing in the kernel makes an array, so counting references would only cost; divisors are never 0; other threads may
     run meanwhile.
     """
-    decorated: Compiled = numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function)  # type: ignore[call-overload]
+    decorated: Compiled = numba.njit(**_OPTIONS)(function)  # type: ignore[call-overload]
+    return decorated
+
+
+def inlined(function: Compiled) -> Compiled:
+    """Compile a function into those that call it: handing it two memories would cost more than what it does."""
+    decorated: Compiled = numba.njit(**_OPTIONS, forceinline=True)(function)  # type: ignore[call-overload]
     return decorated
 
 

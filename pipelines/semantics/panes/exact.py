@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.semantics.panes.compiled import compiled
+from pipelines.semantics.panes.compiled import compiled, inlined
 
 PARTS = 3
 _SPLIT = 134217729.0  # 2**27 + 1
@@ -21,7 +21,7 @@ _ROUNDING = 2.0**-96  # what double-double arithmetic may leave of a difference 
 Row = npt.NDArray[np.float64]
 
 
-@compiled
+@inlined
 def two_sum(a: float, b: float) -> tuple[float, float]:
     """Return the rounded sum and its error."""
     total = a + b
@@ -29,7 +29,7 @@ def two_sum(a: float, b: float) -> tuple[float, float]:
     return total, (a - (total - part)) + (b - part)
 
 
-@compiled
+@inlined
 def two_product(a: float, b: float) -> tuple[float, float]:
     """Return the rounded product and its error."""
     product = a * b
@@ -39,7 +39,7 @@ def two_product(a: float, b: float) -> tuple[float, float]:
     return product, ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
 
 
-@compiled
+@inlined
 def add(row: Row, at: int, x: float) -> None:
     """Add a term to the sum at `row[at:at + 3]`."""
     first, rest = two_sum(row[at], x)
@@ -50,7 +50,7 @@ def add(row: Row, at: int, x: float) -> None:
     row[at], row[at + 1], row[at + 2] = first, second, third
 
 
-@compiled
+@inlined
 def add_square(row: Row, at: int, x: float) -> None:
     """Add the square of a number, without its rounding."""
     square, error = two_product(x, x)
@@ -58,14 +58,14 @@ def add_square(row: Row, at: int, x: float) -> None:
     add(row, at, error)
 
 
-@compiled
+@inlined
 def add_sum(row: Row, at: int, other: int, sign: float) -> None:
     """Add the sum at `row[other:other + 3]`, or take it away with `sign` -1."""
     for part in range(PARTS):
         add(row, at, sign * row[other + part])
 
 
-@compiled
+@inlined
 def rounded(row: Row, at: int) -> float:
     """Return the sum, correctly rounded."""
     middle, low = two_sum(row[at + 1], row[at + 2])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipelines.semantics.panes import exact
 from pipelines.semantics.panes.cells import row_at, word_of_key
-from pipelines.semantics.panes.compiled import compiled
+from pipelines.semantics.panes.compiled import compiled, inlined
 from pipelines.semantics.panes.memory import (
     D_SCRATCH,
     D_TOUCHED,
@@ -77,7 +77,7 @@ def refresh(m: Ints, r: Reals, d: Ints, s: Reals, entity: int, t: int) -> bool:
     return changed
 
 
-@compiled
+@inlined
 def _refresh_feature(m: Ints, r: Reals, d: Ints, s: Reals, entity: int, feature: int, t: int) -> bool:
     if m[feature + F_OP] == LATEST_N:
         return _refresh_list(m, entity, feature, t)
@@ -89,7 +89,7 @@ def _refresh_feature(m: Ints, r: Reals, d: Ints, s: Reals, entity: int, feature:
     return False
 
 
-@compiled
+@inlined
 def _starts_at(m: Ints, track: int, t: int) -> int:
     """Return the earliest event time that is inside a window at `t`."""
     at = m[H_TRACK] + track * TRACK_WORDS
@@ -99,7 +99,7 @@ def _starts_at(m: Ints, track: int, t: int) -> int:
     return (t - m[H_DELAY] - size) // slide * slide
 
 
-@compiled
+@inlined
 def _value(m: Ints, r: Reals, d: Ints, s: Reals, entity: int, feature: int, t: int) -> tuple[bool, int]:
     session = m[feature + F_SESSION]
     if session == NIL:
@@ -128,7 +128,7 @@ def _value(m: Ints, r: Reals, d: Ints, s: Reals, entity: int, feature: int, t: i
     return _of_cells(m, r, d, s, op, feature + F_SA, ints, at + m[H_ROW_REALS])
 
 
-@compiled
+@inlined
 def _of_window(m: Ints, r: Reals, d: Ints, s: Reals, entity: int, feature: int, t: int) -> tuple[bool, int]:
     op, track = m[feature + F_OP], m[feature + F_TRACK]
     if op <= STD:
@@ -149,7 +149,7 @@ def _of_window(m: Ints, r: Reals, d: Ints, s: Reals, entity: int, feature: int, 
     return valid, first
 
 
-@compiled
+@inlined
 def _of_cells(m: Ints, r: Reals, d: Ints, s: Reals, op: int, places: int, ints: int, reals: int) -> tuple[bool, int]:
     """Return what adds up; the four `places` are as `program._cells` gives them."""
     first = ints + m[places]
@@ -168,7 +168,7 @@ def _of_cells(m: Ints, r: Reals, d: Ints, s: Reals, op: int, places: int, ints: 
     return True, _bits(d, s, exact.deviation(r, reals + m[places + 1], reals + m[places + 2], count))
 
 
-@compiled
+@inlined
 def _bits(d: Ints, s: Reals, x: float) -> int:
     """Return the bits of a real; -0.0 is 0.0."""
     s[d[D_SCRATCH]] = x + 0.0
@@ -185,7 +185,7 @@ def _earliest(m: Ints, row: int, place: int) -> tuple[bool, int]:
     return False, 0
 
 
-@compiled
+@inlined
 def _latest(m: Ints, entity: int, ring: int, start: int) -> tuple[bool, int]:
     length = m[entity_at(m, entity) + m[H_RING_LENGTH] + ring]
     slot = slots_at(m, entity, ring) + (length - 1) * slot_words(m)

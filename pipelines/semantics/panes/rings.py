@@ -6,20 +6,20 @@ A slot of a ring is a time, a value, and the words of an event id.
 from __future__ import annotations
 
 from pipelines.semantics.panes.cells import earlier, event_at, word_at
-from pipelines.semantics.panes.compiled import compiled
+from pipelines.semantics.panes.compiled import compiled, inlined
 from pipelines.semantics.panes.memory import H_ID_WORDS, H_RING, H_RING_LENGTH, H_RING_SLOTS, RING_WORDS, Ints
 from pipelines.semantics.panes.program import R_AT, R_COLUMN, R_LENGTH
 from pipelines.semantics.panes.windows import entity_at
 
 
-@compiled
+@inlined
 def slots_at(m: Ints, entity: int, ring: int) -> int:
     """Return where an entity's ring starts."""
     slots = m[m[H_RING] + ring * RING_WORDS + R_AT]
     return entity_at(m, entity) + m[H_RING_SLOTS] + slots * slot_words(m)
 
 
-@compiled
+@inlined
 def slot_words(m: Ints) -> int:
     """Return how many words a slot has."""
     return 2 + m[H_ID_WORDS]

@@ -12,7 +12,7 @@ from pipelines.semantics.panes.cells import (
     take_row,
     word_at,
 )
-from pipelines.semantics.panes.compiled import compiled
+from pipelines.semantics.panes.compiled import compiled, inlined
 from pipelines.semantics.panes.memory import (
     CELL_WORDS,
     H_DELAY,
@@ -39,13 +39,13 @@ from pipelines.semantics.panes.program import C_COLUMN, C_INT, C_NUMBER, C_WHAT,
 from pipelines.semantics.panes.windows import entity_at, owner_of
 
 
-@compiled
+@inlined
 def running_at(m: Ints, entity: int, session: int) -> int:
     """Return where an entity's first session of a gap is noted; its last is noted behind it."""
     return entity_at(m, entity) + m[H_RUNNING] + 2 * session
 
 
-@compiled
+@inlined
 def session_ends_at(m: Ints, entity: int, session: int) -> int:
     """Return the instant at which an entity's last session ends by itself (rule 11)."""
     row = m[running_at(m, entity, session) + 1]

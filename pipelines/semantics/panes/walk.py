@@ -7,7 +7,7 @@ touches are looked at. A row is given where a value, or whether there is anythin
 from __future__ import annotations
 
 from pipelines.semantics.panes.cells import event_at, row_at
-from pipelines.semantics.panes.compiled import compiled
+from pipelines.semantics.panes.compiled import compiled, inlined
 from pipelines.semantics.panes.memory import (
     D_COUNT,
     D_CURSOR,
@@ -140,7 +140,7 @@ def _follow(m: Ints, r: Reals, d: Ints, s: Reals, job: int, start: int, settled:
             _look(m, r, d, s, entity, t, place, every, False)
 
 
-@compiled
+@inlined
 def _look(m: Ints, r: Reals, d: Ints, s: Reals, entity: int, t: int, place: int, every: bool, always: bool) -> None:
     """Give a row if something differs from the one before, or `always`; where just the last counts, a job's row is written over."""
     changed = refresh(m, r, d, s, entity, t)
@@ -174,7 +174,7 @@ def _enter(m: Ints, r: Reals, d: Ints, s: Reals, entity: int, group: int, i: int
         enter_session(m, r, d, s, entity, session, i, settled)
 
 
-@compiled
+@inlined
 def _enters_at(m: Ints, group: int, ts: int) -> int:
     slide = m[m[H_GROUP] + group]
     if slide == 0:
@@ -182,14 +182,14 @@ def _enters_at(m: Ints, group: int, ts: int) -> int:
     return (ts + m[H_DELAY]) // slide * slide + slide
 
 
-@compiled
+@inlined
 def _leaves_next(m: Ints, entity: int, track: int) -> int:
     """Return when the first pane of a window leaves; never, where there is none."""
     head = m[head_at(m, entity, track)]
     return leaves_at(m, track, m[row_at(m, H_PANE, head) + P_NUMBER]) if head != NIL else NEVER
 
 
-@compiled
+@inlined
 def _touch_all(m: Ints, d: Ints, touched: int) -> None:
     for track in range(m[H_WINDOWS]):
         d[d[D_TOUCHED] + track] = touched
@@ -203,7 +203,7 @@ def _touch_session(m: Ints, d: Ints, session: int) -> None:
             d[d[D_TOUCHED] + m[feature + F_TRACK]] = 1
 
 
-@compiled
+@inlined
 def _some(m: Ints, entity: int) -> int:
     for track in range(m[H_WINDOWS]):
         if m[head_at(m, entity, track)] != NIL:

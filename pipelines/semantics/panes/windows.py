@@ -13,7 +13,7 @@ from pipelines.semantics.panes.cells import (
     take_row,
     word_at,
 )
-from pipelines.semantics.panes.compiled import compiled
+from pipelines.semantics.panes.compiled import compiled, inlined
 from pipelines.semantics.panes.memory import (
     CELL_WORDS,
     E_HEAD,
@@ -64,38 +64,38 @@ from pipelines.semantics.panes.program import (
 )
 
 
-@compiled
+@inlined
 def entity_at(m: Ints, entity: int) -> int:
     """Return where an entity is."""
     return m[H_ENTITY] + entity * m[H_ENTITY_WORDS]
 
 
-@compiled
+@inlined
 def head_at(m: Ints, entity: int, track: int) -> int:
     """Return where an entity's first pane of a window is noted; its last is noted behind it."""
     return entity_at(m, entity) + E_HEAD + 2 * track
 
 
-@compiled
+@inlined
 def totals_at(m: Ints, entity: int, track: int) -> int:
     """Return where a window's totals are: what all its panes hold together."""
     return entity_at(m, entity) + m[H_TOTALS] + track * m[H_TOTAL_WORDS]
 
 
-@compiled
+@inlined
 def chain_at(m: Ints, entity: int, track: int, chain: int) -> int:
     """Return where the first pane of a chain is noted; its last is noted behind it."""
     return entity_at(m, entity) + m[H_CHAIN] + 2 * (track * m[H_CHAINS] + chain)
 
 
-@compiled
+@inlined
 def pane_of(m: Ints, track: int, ts: int) -> int:
     """Return the number of the pane that an event is in."""
     shift = m[H_DELAY] if m[H_ALIGNED] else 0
     return (ts + shift) // m[m[H_TRACK] + track * TRACK_WORDS + T_SLIDE]
 
 
-@compiled
+@inlined
 def leaves_at(m: Ints, track: int, pane: int) -> int:
     """Return the first microsecond at which a pane is no longer inside (rules 1 and 2)."""
     at = m[H_TRACK] + track * TRACK_WORDS
@@ -103,7 +103,7 @@ def leaves_at(m: Ints, track: int, pane: int) -> int:
     return (pane + 1) * m[at + T_SLIDE] + m[at + T_SIZE] + shift
 
 
-@compiled
+@inlined
 def owner_of(m: Ints, entity: int, track: int, number: int) -> int:
     """Return whose values these are: an entity's, of one track and column."""
     return (entity * (m[H_WINDOWS] + m[H_SESSIONS]) + track) * m[H_TABLES] + number
