@@ -41,13 +41,13 @@ def compiled(function: Compiled) -> Compiled:
     Nothing in the kernel makes an array, so counting references would only cost; divisors are never 0; other threads may
     run meanwhile.
     """
-    decorated: Compiled = numba.njit(**_OPTIONS)(function)  # type: ignore[call-overload]
+    decorated: Compiled = numba.njit(**_OPTIONS)(function)
     return decorated
 
 
 def inlined(function: Compiled) -> Compiled:
     """Compile a function into those that call it: handing it two memories would cost more than what it does."""
-    decorated: Compiled = numba.njit(**_OPTIONS, forceinline=True)(function)  # type: ignore[call-overload]
+    decorated: Compiled = numba.njit(**_OPTIONS, forceinline=True)(function)
     return decorated
 
 
