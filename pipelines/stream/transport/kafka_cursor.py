@@ -82,6 +82,8 @@ class Cursor:
         code = error.code()
         if code == KafkaError._PARTITION_EOF:
             self._end = max(self._end, message.offset() or 0)
+        elif code == KafkaError._AUTO_OFFSET_RESET and self.at == "0":
+            self.at = None  # the beginning is whatever is left; it moved on meanwhile, so it is looked up anew
         elif code == KafkaError._AUTO_OFFSET_RESET:
             self._answered = float("-inf")
             self._probe()
