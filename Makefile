@@ -96,7 +96,7 @@ check: setup  ## format, lint, types and layers
 	@$(VENV)/bin/ruff format --check . && $(VENV)/bin/ruff check . && $(VENV)/bin/mypy && $(VENV)/bin/lint-imports
 
 bench: setup  ## side by side with peers (minutes)
-	@for name in stream online_store training_set scoring; do echo "== $$name"; $(PY) -W ignore -m benchmarks.$$name; done
+	@for name in engine stream backfill online_store training_set scoring; do echo "== $$name"; $(PY) -W ignore -m benchmarks.$$name; done
 
 clean:  ## remove what runs made (the virtual environment stays)
 	rm -rf data data-[0-9]* .pytest_cache .mypy_cache .ruff_cache .hypothesis
