@@ -19,8 +19,6 @@ from pyarrow import fs
 
 from pipelines.batch.lake import DAY, day_of
 
-WRITTEN = pa.schema([("date", pa.string()), ("file", pa.string()), ("rows", pa.int64())])
-
 
 @dataclass(frozen=True, slots=True)
 class DayFile:
