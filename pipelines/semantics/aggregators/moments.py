@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
+from pipelines.semantics.panes.limits import LARGEST_SQUARE, LARGEST_SUM
+
 
 @dataclass(frozen=True, slots=True)
 class Sum:
@@ -26,8 +28,10 @@ class Sum:
         """Return the type of the result."""
         return pa.float64() if column is not None and pa.types.is_floating(column) else pa.int64()
 
-    def of(self, values: Sequence[Any]) -> int | float:
+    def of(self, values: Sequence[Any]) -> int | float | None:
         """Return the result over non-null values, in the order of their events."""
+        if _beyond(values, LARGEST_SUM):
+            return None
         return fsum(values) if any(isinstance(value, float) for value in values) else sum(values)
 
 
@@ -49,7 +53,7 @@ class Mean:
 
     def of(self, values: Sequence[Any]) -> float | None:
         """Return the result over non-null values, in the order of their events."""
-        return fsum(values) / len(values) if values else None
+        return fsum(values) / len(values) if values and not _beyond(values, LARGEST_SUM) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,12 @@ class Std:
 
     def of(self, values: Sequence[Any]) -> float | None:
         """Return the result over non-null values, in the order of their events."""
-        if len(values) < 2:
+        if len(values) < 2 or _beyond(values, LARGEST_SQUARE):
             return None
         mean = fsum(values) / len(values)
         return sqrt(fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+
+
+def _beyond(values: Sequence[Any], largest: float) -> bool:
+    """Say whether a real is too large for an exact sum."""
+    return any(isinstance(value, float) and abs(value) > largest for value in values)

@@ -9,6 +9,7 @@ import numpy as np
 
 from pipelines.semantics.panes import exact
 from pipelines.semantics.panes.compiled import compiled, inlined
+from pipelines.semantics.panes.limits import LARGEST_SQUARE, LARGEST_SUM
 from pipelines.semantics.panes.memory import (
     CELL_WORDS,
     D_EVENT,
@@ -52,8 +53,6 @@ from pipelines.semantics.panes.program import (
     VALUES,
 )
 
-LARGEST_SUM = 1e290  # terms that sums can hold 2**53 of
-LARGEST_SQUARE = 1e150
 _MAGNITUDE = np.int64(0x7FFFFFFFFFFFFFFF)
 
 

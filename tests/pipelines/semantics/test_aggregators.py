@@ -110,6 +110,7 @@ def test_a_large_value_that_has_left_leaves_no_rounding_error(function: str) -> 
 @pytest.mark.parametrize("function", ["sum", "mean", "std"])
 def test_numbers_that_sums_cannot_hold_make_null_as_long_as_they_are_inside(function: str) -> None:
     assert over(function, pa.array([1.0, 2.0, 1e300]), [0], [3]).to_pylist() == [None]
+    assert parse_function(function)[0].of([1.0, 2.0, 1e300]) is None
 
 
 def test_spread_of_equal_values_is_exactly_zero() -> None:
