@@ -63,5 +63,5 @@ class Calendar:
 
 
 def _sorted(keys: Times, entities: Times) -> _Run:
-    order = np.argsort(keys, kind="stable")
+    order = np.argsort(keys)
     return _Run(keys[order], entities[order])

@@ -11,6 +11,7 @@ from pipelines.arrange import log_schema, tabulate, times, transformed
 from pipelines.plan import ViewPlan
 from pipelines.semantics.panes.live import EVER, LiveView
 from pipelines.semantics.panes.memory import Ints
+from pipelines.semantics.panes.order import distinct
 from pipelines.semantics.rows import Times
 from pipelines.stream.calendar import Calendar
 from pipelines.stream.entities import EntityNumbers
@@ -163,11 +164,11 @@ class ViewState:
             found += calendar.pop_until(self._live.last_pane_left(track, self.frontier))
         ending = self._ending.pop_until(self.frontier // _SECOND)
         if ending:
-            entities = np.unique(np.concatenate(ending))
+            entities = distinct(np.concatenate(ending))
             ends = self._live.session_ends(entities)
             found.append(entities[((ends > before) & (ends <= self.frontier)).any(axis=1)])
             self._note_ends(entities, np.where(ends // _SECOND == self.frontier // _SECOND, ends, EVER))
-        return np.unique(np.concatenate(found)) if found else np.zeros(0, np.int64)
+        return distinct(np.concatenate(found)) if found else np.zeros(0, np.int64)
 
     def _note_sessions(self, entities: Times) -> None:
         if self._live.program.sessions:

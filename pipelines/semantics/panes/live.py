@@ -27,6 +27,7 @@ from pipelines.semantics.panes.memory import (
     Ints,
     Memory,
 )
+from pipelines.semantics.panes.order import distinct, of_sorted, sort_order
 from pipelines.semantics.panes.program import T_SIZE, T_SLIDE, Program, compile_features, lists_of
 from pipelines.semantics.panes.seen import Seen
 from pipelines.semantics.panes.walk import walk
@@ -97,7 +98,7 @@ class LiveView:
             order, entity, ts, words = order[new], entity[new], ts[new], words[new]
         at = pa.array(order)
         encoded = [self.words[name].encode(columns[name].take(at)) for name in self.program.columns]
-        touched = np.unique(np.concatenate([entity, due])) if len(due) else _distinct(entity)
+        touched = distinct(np.concatenate([entity, due])) if len(due) else of_sorted(entity)
         first = np.searchsorted(entity, touched, "left")
         last = np.searchsorted(entity, touched, "right")
         count = len(touched)
@@ -189,22 +190,3 @@ class LiveView:
             first = memory.entities[entity[of], int(memory.words[H_RUNNING]) + 2 * session]
             keep[of] = table[of, 2] >= np.where(first == NIL, 2**62, memory.sessions[first, P_NUMBER])
         return keep
-
-
-def sort_order(entity: Ints, ts: Ints, ids: Ints) -> Ints:
-    """Return the positions of events by (entity, time, id)."""
-    if len(ts) < 2:
-        return np.arange(len(ts))
-    low = int(ts.min())
-    span = int(ts.max()) - low + 1
-    if (int(entity.max()) + 1) * span < 2**62:
-        keys = entity * span + (ts - low)
-        order = np.argsort(keys, kind="stable")
-        ordered = keys[order]
-        if not (ordered[1:] == ordered[:-1]).any():
-            return order
-    return np.lexsort((*ids.T[::-1], ts, entity))
-
-
-def _distinct(entity: Ints) -> Ints:
-    return entity[np.flatnonzero(np.diff(entity, prepend=-1))]

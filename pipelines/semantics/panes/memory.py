@@ -140,6 +140,10 @@ class Memory:
         if self.program.tables and (int(words[H_TABLE_USED]) + values) * 5 > len(table) * 3:
             table = _bigger(table, values, keep)
             used = int((table[:, 0] != NIL).sum())
+            if len(table) == len(self.table) and more_entities + more_panes + more_sessions == 0:
+                self.table[:] = table
+                words[H_TABLE_USED] = used
+                return
         elif more_entities + more_panes + more_sessions == 0:
             return
         else:
@@ -213,7 +217,7 @@ def _lay_out_rows(header: Ints, program: Program, id_words: int) -> None:
 
 
 def _more(wanted: int, have: int) -> int:
-    return max(wanted, have // 2, 64) if wanted > 0 else 0
+    return max(wanted, have, 64) if wanted > 0 else 0
 
 
 def _free_rows(words: Ints, region: int, more: int) -> None:
@@ -230,7 +234,7 @@ def _free_rows(words: Ints, region: int, more: int) -> None:
 
 def _bigger(table: Ints, values: int, keep: npt.NDArray[np.bool_] | None) -> Ints:
     kept = table[(table[:, 0] != NIL) & (True if keep is None else keep)]
-    size = 1 << max(6, int(np.ceil(np.log2(max((len(kept) + values) * 2.5, 1)))))
+    size = 1 << max(6, int(np.ceil(np.log2(max((len(kept) + 2 * values) * 2.5, 1)))))
     fresh = np.zeros((size, TABLE_WORDS), np.int64)
     fresh[:, 0] = NIL
     _refill(fresh, kept)
