@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from pipelines.semantics.panes.compiled import compiled
 from pipelines.semantics.rows import Times
+from workspace.compiled import compiled
 
 
 class EntityNumbers:

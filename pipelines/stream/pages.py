@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipelines.semantics.panes.compiled import compiled
+from workspace.compiled import compiled
 from workspace.files import replacing
 
 Ints = npt.NDArray[np.int64]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import numpy as np
 
 from pipelines.semantics.panes import exact
-from pipelines.semantics.panes.compiled import compiled, inlined
 from pipelines.semantics.panes.limits import LARGEST_SQUARE, LARGEST_SUM
 from pipelines.semantics.panes.memory import (
     CELL_WORDS,
@@ -52,6 +51,7 @@ from pipelines.semantics.panes.program import (
     TOTAL,
     VALUES,
 )
+from workspace.compiled import compiled, inlined
 
 _MAGNITUDE = np.int64(0x7FFFFFFFFFFFFFFF)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.semantics.panes.compiled import compiled, inlined
+from workspace.compiled import compiled, inlined
 
 PARTS = 3
 _SPLIT = 134217729.0  # 2**27 + 1

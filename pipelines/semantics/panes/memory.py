@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.semantics.panes.compiled import compiled
 from pipelines.semantics.panes.program import Program
+from workspace.compiled import compiled
 
 Ints = npt.NDArray[np.int64]
 Reals = npt.NDArray[np.float64]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pipelines.semantics.panes import exact
 from pipelines.semantics.panes.cells import row_at, word_of_key
-from pipelines.semantics.panes.compiled import compiled, inlined
 from pipelines.semantics.panes.memory import (
     D_SCRATCH,
     D_TOUCHED,
@@ -63,6 +62,7 @@ from pipelines.semantics.panes.program import (
 from pipelines.semantics.panes.rings import slot_words, slots_at
 from pipelines.semantics.panes.sessions import running_at
 from pipelines.semantics.panes.windows import chain_at, entity_at, head_at, totals_at
+from workspace.compiled import compiled, inlined
 
 
 @compiled

@@ -6,10 +6,10 @@ A slot of a ring is a time, a value, and the words of an event id.
 from __future__ import annotations
 
 from pipelines.semantics.panes.cells import earlier, event_at, word_at
-from pipelines.semantics.panes.compiled import compiled, inlined
 from pipelines.semantics.panes.memory import H_ID_WORDS, H_RING, H_RING_LENGTH, H_RING_SLOTS, RING_WORDS, Ints
 from pipelines.semantics.panes.program import R_AT, R_COLUMN, R_LENGTH
 from pipelines.semantics.panes.windows import entity_at
+from workspace.compiled import compiled, inlined
 
 
 @inlined

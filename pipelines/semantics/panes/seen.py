@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.semantics.panes.compiled import compiled
 from pipelines.semantics.panes.memory import NIL, Ints
+from workspace.compiled import compiled
 
 _OWNER, _TIME, _ID = range(3)
 

@@ -12,7 +12,6 @@ from pipelines.semantics.panes.cells import (
     take_row,
     word_at,
 )
-from pipelines.semantics.panes.compiled import compiled, inlined
 from pipelines.semantics.panes.memory import (
     CELL_WORDS,
     H_DELAY,
@@ -37,6 +36,7 @@ from pipelines.semantics.panes.memory import (
 )
 from pipelines.semantics.panes.program import C_COLUMN, C_INT, C_NUMBER, C_WHAT, DISTINCT, NEVER, T_SIZE
 from pipelines.semantics.panes.windows import entity_at, owner_of
+from workspace.compiled import compiled, inlined
 
 
 @inlined

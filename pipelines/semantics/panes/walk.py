@@ -7,7 +7,6 @@ touches are looked at. A row is given where a value, or whether there is anythin
 from __future__ import annotations
 
 from pipelines.semantics.panes.cells import event_at, row_at
-from pipelines.semantics.panes.compiled import compiled, inlined
 from pipelines.semantics.panes.memory import (
     D_COUNT,
     D_CURSOR,
@@ -59,6 +58,7 @@ from pipelines.semantics.panes.results import refresh
 from pipelines.semantics.panes.rings import enter_ring
 from pipelines.semantics.panes.sessions import enter_session, session_ends_at
 from pipelines.semantics.panes.windows import enter_window, entity_at, head_at, leave_window, leaves_at
+from workspace.compiled import compiled, inlined
 
 
 @compiled

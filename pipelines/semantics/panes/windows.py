@@ -13,7 +13,6 @@ from pipelines.semantics.panes.cells import (
     take_row,
     word_at,
 )
-from pipelines.semantics.panes.compiled import compiled, inlined
 from pipelines.semantics.panes.memory import (
     CELL_WORDS,
     E_HEAD,
@@ -62,6 +61,7 @@ from pipelines.semantics.panes.program import (
     T_SIZE,
     T_SLIDE,
 )
+from workspace.compiled import compiled, inlined
 
 
 @inlined

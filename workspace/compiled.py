@@ -1,4 +1,4 @@
-"""How the kernel is compiled: once a machine, and kept in a folder of its own for exactly these sources."""
+"""How inner loops are compiled: once a machine, and kept in a folder of its own for exactly the sources beside them."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
 import numpy.typing as npt
 
-_SOURCES = Path(__file__).parent
 
-
-def _cache_folder() -> str:
-    """Return where compiled code is kept: Numba alone would not see that a function it calls has changed."""
+@cache
+def _cache_folder(sources: Path) -> str:
+    """Return where the code of a folder is kept: Numba alone would not see that a function it calls has changed."""
     seen = hashlib.sha256(numba.__version__.encode())
-    for path in sorted(_SOURCES.glob("*.py")):
+    for path in sorted(sources.glob("*.py")):
         seen.update(path.read_bytes())
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "millrace"
     try:
@@ -28,26 +28,29 @@ def _cache_folder() -> str:
     return str(home / seen.hexdigest()[:16])
 
 
-setattr(numba.config, "CACHE_DIR", os.environ.get("NUMBA_CACHE_DIR") or _cache_folder())  # noqa: B010 - not typed
-
 _OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
 
 Compiled = TypeVar("Compiled", bound=Callable[..., Any])
 
 
 def compiled(function: Compiled) -> Compiled:
-    """Compile a function of the kernel.
+    """Compile a function of an inner loop.
 
-    Nothing in the kernel makes an array, so counting references would only cost; divisors are never 0; other threads may
+    None of these makes an array, so counting references would only cost; divisors are never 0; other threads may
     run meanwhile.
     """
-    decorated: Compiled = numba.njit(**_OPTIONS)(function)
-    return decorated
+    return _compile(function)
 
 
 def inlined(function: Compiled) -> Compiled:
     """Compile a function into those that call it: handing it two memories would cost more than what it does."""
-    decorated: Compiled = numba.njit(**_OPTIONS, forceinline=True)(function)
+    return _compile(function, forceinline=True)
+
+
+def _compile(function: Compiled, **options: Any) -> Compiled:
+    folder = os.environ.get("NUMBA_CACHE_DIR") or _cache_folder(Path(function.__code__.co_filename).parent)
+    setattr(numba.config, "CACHE_DIR", folder)  # noqa: B010 - not typed
+    decorated: Compiled = numba.njit(**_OPTIONS, **options)(function)
     return decorated
 
 
