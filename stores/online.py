@@ -77,10 +77,18 @@ class ViewReader(Protocol):
 
 
 class ViewWriter(Protocol):
-    """Writes rows of one view, older ones never over newer ones."""
+    """Writes rows of views that have the same join keys, older ones never over newer ones."""
+
+    def write_views(self, tables: Mapping[str, pa.Table], timestamp_column: str) -> WriteResult:
+        """Write the newest row of each key and view; views that share an entity's record share the write.
+
+        Raises:
+            FeatureRowsError: A column is absent, or a join key or event time is null.
+            OnlineStoreUnavailable: The store does not answer.
+        """
 
     def write(self, table: pa.Table, timestamp_column: str) -> WriteResult:
-        """Write the newest row of each key, unless the store holds a newer one; at equal times the last one wins.
+        """Write rows of the first view: the newest of each key, unless the store holds a newer one; at equal times the last.
 
         Raises:
             FeatureRowsError: A column is absent, or a join key or event time is null.
@@ -161,8 +169,8 @@ class OnlineStore(Protocol):
     def reader(self, layouts: Sequence[ViewLayout]) -> ViewReader:
         """Return a reader of these views."""
 
-    def writer(self, layout: ViewLayout) -> ViewWriter:
-        """Return a writer of one view."""
+    def writer(self, *layouts: ViewLayout) -> ViewWriter:
+        """Return a writer of views that have the same join keys."""
 
     def progress(self, project: str) -> ProgressLog:
         """Return where the stream of a project says how far it is."""

@@ -43,9 +43,13 @@ class StreamWriter:
     """Writes rows, then how far they reach: who sees the frontier finds the rows."""
 
     def __init__(self, store: OnlineStore, project: str, layouts: Mapping[str, ViewLayout]) -> None:
-        """Open one writer a view."""
+        """Open one writer for all views that have the same join keys."""
         self._progress = store.progress(project)
-        self._writers = {view: store.writer(layout) for view, layout in layouts.items()}
+        alike: dict[object, list[ViewLayout]] = {}
+        for layout in layouts.values():
+            alike.setdefault(layout.join_keys, []).append(layout)
+        self._names = {view: layout.name for view, layout in layouts.items()}
+        self._writers = [({one.name for one in those}, store.writer(*those)) for those in alike.values()]
 
     def write(self, results: Sequence[StreamedRows]) -> None:
         """Store rows of any views; writing the same again changes nothing but the counters.
@@ -67,6 +71,9 @@ class StreamWriter:
                 one.events + (before.events if before else 0),
                 (len(one.rows) if one.rows is not None else 0) + (before.rows if before else 0),
             )
-        for view, given in tables.items():  # of an entity that is there several times, the writer takes the newest row
-            self._writers[view].write(pa.concat_tables(given), "event_timestamp")
+        given = {self._names[view]: pa.concat_tables(those) for view, those in tables.items()}
+        for views, writer in self._writers:  # of an entity that is there several times, the writer takes the newest row
+            mine = {view: rows for view, rows in given.items() if view in views}
+            if mine:
+                writer.write_views(mine, "event_timestamp")
         self._progress.tell(list(told.values()))

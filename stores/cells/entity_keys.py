@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from stores.cells.blocks import ByteBlock, beside, block_of, fixed, repeated, text_block
+from stores.cells.cell_columns import CellColumns, Strings
 from stores.cells.layout import LayoutError
 
 # Feast's ValueType numbers and, for numbers, their struct format.
@@ -24,6 +24,8 @@ _TYPES: dict[str, tuple[int, str]] = {
     "INT64": (4, "<i8"),
     "UNIX_TIMESTAMP": (8, "<i8"),
 }
+
+_TOO_WIDE = "%s: a value does not fit %d bits; declare the join key as INT64."
 
 Values = Sequence[Any] | npt.NDArray[Any]
 
@@ -72,25 +74,24 @@ class EntityKeyEncoder:
         rows = zip(*parts, strict=True)
         return [None if None in row else head + b"".join(row) + tail for row in rows]
 
-    def encode_block(self, columns: Mapping[str, pa.Array]) -> ByteBlock:
+    def encode_arrays(self, columns: Mapping[str, pa.Array]) -> Strings:
         """Encode one key per row from Arrow arrays without nulls, text for text keys and integers for the others.
 
         Raises:
             EntityKeyError: A value does not fit its type.
         """
-        parts = [_value_block(name, value_type, columns[name]) for name, value_type in self._join_keys]
-        rows = parts[0].rows
-        return beside(repeated(self._head, rows), *parts, repeated(self._tail, rows))
-
-
-def _value_block(name: str, value_type: str, column: pa.Array) -> ByteBlock:
-    number, code = _TYPES[value_type]
-    if not code:
-        texts = text_block(column)
-        lengths = texts.lengths().astype("<u4").view(np.uint8).reshape(texts.rows, 4)
-        return beside(repeated(struct.pack("<I", number), texts.rows), fixed(lengths), texts)
-    strings = _encode_integers(name, number, code, column.to_numpy())
-    return block_of([value for value in strings if value is not None])
+        cells, rows = CellColumns(), 0
+        cells.add_constant(self._head)
+        for name, value_type in self._join_keys:
+            number, code = _TYPES[value_type]
+            try:
+                array = columns[name].cast(pa.binary() if not code else pa.int32() if code == "<i4" else pa.int64())
+            except pa.ArrowInvalid:
+                raise EntityKeyError(_TOO_WIDE % (name, 32 if code == "<i4" else 64)) from None
+            rows = len(array)
+            cells.add_key(array, number, np.dtype(code).itemsize if code else 0)
+        cells.add_constant(self._tail)
+        return cells.rows(np.arange(rows).reshape(1, -1), named=False)
 
 
 def _encode_values(name: str, value_type: str, values: Values) -> list[bytes | None]:
@@ -120,7 +121,7 @@ def _encode_integers(name: str, number: int, code: str, values: Values) -> list[
     if len(array) and not np.can_cast(array.dtype, code):
         bounds = np.iinfo(code)
         if int(array.min()) < bounds.min or int(array.max()) > bounds.max:
-            raise EntityKeyError(f"{name}: a value does not fit {bounds.bits} bits; declare the join key as INT64.")
+            raise EntityKeyError(_TOO_WIDE % (name, bounds.bits))
     width = np.dtype(code).itemsize
     rows = np.empty((len(array), 8 + width), dtype=np.uint8)
     rows[:, :8] = np.frombuffer(struct.pack("<2I", number, width), dtype=np.uint8)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from stores.cells.blocks import ByteBlock, beside, repeated, varint_block
+from stores.cells.cell_columns import CellColumns
 from stores.cells.varint import decode_varints
 
 NO_TIMESTAMP = int(np.iinfo(np.int64).min)
@@ -22,24 +22,14 @@ _NANOS_TAG = 0x10
 
 
 def encode_timestamps(micros: npt.NDArray[np.int64]) -> list[bytes]:
-    """Encode event times: the strings of `timestamp_block`."""
-    return timestamp_block(micros).strings()
-
-
-def timestamp_block(micros: npt.NDArray[np.int64]) -> ByteBlock:
     """Encode event times; times before 1970 have negative seconds and positive nanoseconds, as protobuf wants.
 
     Args:
         micros: int64 microseconds since the epoch, UTC, shape (n,).
     """
-    seconds, rest = np.divmod(np.asarray(micros, dtype=np.int64), _MICROS)
-    return beside(_field(_SECONDS_TAG, seconds), _field(_NANOS_TAG, rest * 1000))
-
-
-def _field(tag: int, values: npt.NDArray[np.int64]) -> ByteBlock:
-    block = beside(repeated(bytes([tag]), len(values)), varint_block(values))
-    zero = values == 0
-    return block.without(zero) if zero.any() else block
+    cells = CellColumns()
+    cells.add_times(np.asarray(micros, np.int64), 0, b"")
+    return cells.rows(np.arange(len(micros)).reshape(1, -1), named=False).to_list()
 
 
 def decode_timestamps(cells: Sequence[bytes | None]) -> npt.NDArray[np.int64]:

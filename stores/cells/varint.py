@@ -1,4 +1,4 @@
-"""Encodes and decodes protobuf varints in bulk.
+"""Decodes protobuf varints in bulk.
 
 A varint holds 64 bits in groups of seven, the lowest first; every byte but the last has its top bit set.
 Source: https://protobuf.dev/programming-guides/encoding/#varints.
@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 MAX_BYTES = 10
 
-Bytes2d = npt.NDArray[np.uint8]
 Int64 = npt.NDArray[np.int64]
 UInt64 = npt.NDArray[np.uint64]
 
@@ -28,26 +27,6 @@ def varint(value: int) -> bytes:
         value >>= 7
     out.append(value)
     return bytes(out)
-
-
-def encode_varints(values: Int64) -> tuple[Bytes2d, Int64]:
-    """Encode int64 numbers, negative ones as their two's complement.
-
-    Returns:
-        A uint8 matrix of shape (n, longest varint), and the number of bytes that count in each row.
-    """
-    rest = np.array(values, dtype=np.int64).view(np.uint64)
-    lengths = np.ones(len(rest), dtype=np.int64)
-    columns: list[npt.NDArray[np.uint8]] = []
-    while True:
-        low = (rest & np.uint64(0x7F)).astype(np.uint8)
-        rest >>= np.uint64(7)
-        more = rest != 0
-        if not more.any():
-            columns.append(low)
-            return np.stack(columns, axis=1), lengths
-        columns.append(low | (more.astype(np.uint8) << np.uint8(7)))
-        lengths += more
 
 
 def decode_varints(data: npt.NDArray[np.uint8]) -> tuple[Int64, Int64]:

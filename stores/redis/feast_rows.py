@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stores.cells.cell_columns import strings_of
 from stores.cells.layout import ViewLayout
 from stores.cells.timestamps import encode_timestamps
+from stores.redis.calls import newest_rows
 from stores.redis.monotonic import EncodedRows
-from stores.redis.writer import newest_positions
 
 if TYPE_CHECKING:
     from feast.protos.feast.types.EntityKey_pb2 import EntityKey
@@ -36,10 +37,10 @@ def encode_feast_rows(layout: ViewLayout, keys: Sequence[bytes], data: Sequence[
         One batch for each set of features that occurs among the rows; nearly always one.
     """
     micros = np.fromiter((_micros(when) for _, _, when, _ in data), np.int64, len(data))
-    newest = newest_positions(list(keys), micros)
+    _, newest = newest_rows(strings_of(list(keys)), np.zeros(len(data), np.int64), micros, 1)
     join_keys = {name for name, _ in layout.join_keys}  # among a stream view's features; the key has them already
     groups: dict[tuple[str, ...], list[int]] = {}
-    for row in range(len(data)) if newest is None else newest.tolist():
+    for row in newest[0].tolist():
         groups.setdefault(tuple(data[row][1]), []).append(row)
     return [
         EncodedRows(

@@ -1,14 +1,14 @@
--- Writes rows of one feature view, each only if Redis holds none that is newer.
+-- Writes rows of one or several feature views that share their entities, each view's only if Redis holds none that is newer.
 -- KEYS:  one entity key per row.
 -- ARGV:  1  seconds until a key expires, 0 for never
---        2  the hash field that holds the event time
---        then for each row
---           its event time, a protobuf Timestamp
---           its other hash fields: name, cell, name, cell, ..., MessagePack strings one after the other. One argument
---           for all of them, because every argument costs the server more than the few bytes around a string.
--- Returns how many rows were refused because the stored row is newer. An equal time is written: it is a correction.
+--        2  how many views a row is of
+--        then for each view  the hash field that holds its event time, and how many names and cells its features make
+--        then for each row  MessagePack strings, one after the other: of each view the field and the event time, a protobuf
+--           Timestamp; then of each view name, cell, name, cell, ... One argument for all of them, because every
+--           argument costs the server more than the few bytes around a string.
+-- Returns how many views' rows were refused because the stored row is newer. An equal time is written: it is a correction.
 
-local call, byte = redis.call, string.byte
+local call, byte, take = redis.call, string.byte, cmsgpack.unpack_limit
 
 -- Reads a varint that starts at a position; returns it and the position behind it.
 local function varint(stamp, first)
@@ -42,21 +42,53 @@ local function parse(stamp)
   return seconds, nanos
 end
 
-local expire, time_field, stale = tonumber(ARGV[1]), ARGV[2], 0
+-- Says whether a stored event time is later than a new one.
+local function newer(old, new)
+  if not old or old == new then return false end
+  local old_seconds, old_nanos = parse(old)
+  local new_seconds, new_nanos = parse(new)
+  return old_seconds > new_seconds or (old_seconds == new_seconds and old_nanos > new_nanos)
+end
+
+local expire, views, stale = tonumber(ARGV[1]), tonumber(ARGV[2]), 0
+local times, counts = {}, {}
+for view = 1, views do times[view], counts[view] = ARGV[2 * view + 1], tonumber(ARGV[2 * view + 2]) end
+
+-- Returns how many views of a row are stale, and writes the others.
+local function write(key, row)
+  local old, new, refused, count = call('HMGET', key, unpack(times)), { take(row, 2 * views) }, {}, 0
+  for view = 1, views do
+    if newer(old[view], new[2 * view + 1]) then refused[view], count = true, count + 1 end
+  end
+  if count == 0 then
+    call('HSET', key, cmsgpack.unpack(row))
+  elseif count < views then
+    local all, kept, at = { cmsgpack.unpack(row) }, {}, 2 * views
+    for view = 1, views do
+      if not refused[view] then kept[#kept + 1], kept[#kept + 2] = all[2 * view - 1], all[2 * view] end
+    end
+    for view = 1, views do
+      if not refused[view] then
+        for field = at + 1, at + counts[view] do kept[#kept + 1] = all[field] end
+      end
+      at = at + counts[view]
+    end
+    call('HSET', key, unpack(kept))
+  end
+  return count
+end
+
+local function write_one(key, row)
+  local _, _, new = take(row, 2)
+  if newer(call('HGET', key, times[1]), new) then return 1 end
+  call('HSET', key, cmsgpack.unpack(row))
+  return 0
+end
 
 for row = 1, #KEYS do
-  local key, new = KEYS[row], ARGV[2 * row + 1]
-  local old, newer = call('HGET', key, time_field), false
-  if old and old ~= new then
-    local old_seconds, old_nanos = parse(old)
-    local new_seconds, new_nanos = parse(new)
-    newer = old_seconds > new_seconds or (old_seconds == new_seconds and old_nanos > new_nanos)
-  end
-  if newer then
-    stale = stale + 1
-  else
-    call('HSET', key, time_field, new, cmsgpack.unpack(ARGV[2 * row + 2]))
-    if expire > 0 then call('EXPIRE', key, expire) end
-  end
+  local key = KEYS[row]
+  local refused = (views == 1 and write_one or write)(key, ARGV[2 + 2 * views + row])
+  stale = stale + refused
+  if expire > 0 and refused < views then call('EXPIRE', key, expire) end
 end
 return stale

@@ -14,15 +14,16 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import hiredis
+import numpy as np
+import numpy.typing as npt
 from redis.cluster import RedisCluster
 from redis.exceptions import NoScriptError, ResponseError
 
-from stores.cells.blocks import ByteBlock, beside, repeated
+from stores.cells.cell_columns import Strings, strings_of
+from stores.redis.calls import bulk, bulk_call
 from stores.redis.connection import Client, address_of, unavailable
 from stores.redis.exchange import exchange
-from stores.redis.msgpack import packed_block, packed_string
-from stores.redis.resp import bulk, bulk_block
+from stores.redis.msgpack import packed_string
 
 # One call holds Redis for about a millisecond, the longest a reader waits behind it.
 ROWS_PER_CALL = 128
@@ -42,7 +43,7 @@ _SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 
 @dataclass(frozen=True, slots=True)
 class EncodedRows:
-    """Rows of one view, ready for Redis.
+    """Rows of one view, each cell encoded by itself.
 
     Attributes:
         keys: Redis keys, each at most once.
@@ -69,61 +70,40 @@ class PackedRows:
 
 
 def write_rows(client: Client, rows: EncodedRows, key_ttl_seconds: int = 0) -> int:
-    """Write rows: `pack_rows`, then `send_rows`."""
-    return send_rows(client, pack_rows(client, rows, key_ttl_seconds))
+    """Write rows of one view: pack them, then `send_rows`."""
+    names = [packed_string(field) for field in rows.fields]
+    packed = [
+        b"".join(chain.from_iterable((name, packed_string(cell)) for name, cell in zip(names, cells, strict=True)))
+        for cells in zip(*rows.columns, strict=True)
+    ]
+    views = [(rows.fields[0], len(rows.fields) - 1)]
+    return send_rows(client, pack_rows(client, strings_of(list(rows.keys)), strings_of(packed), views, key_ttl_seconds))
 
 
-def pack_rows(client: Client, rows: EncodedRows, key_ttl_seconds: int = 0) -> PackedRows:
+def pack_rows(
+    client: Client, keys: Strings, rows: Strings, views: Sequence[tuple[bytes, int]], key_ttl_seconds: int = 0
+) -> PackedRows:
     """Pack rows into script calls.
 
     Args:
         client: Redis; its kind decides which rows share a call.
-        rows: The rows; at least one.
+        keys: Redis keys, each at most once.
+        rows: What the script takes of each row: names and cells as MessagePack strings, event times first.
+        views: Of each view that all rows are of, the field of its event time, and how many features follow.
         key_ttl_seconds: Seconds until the whole key expires, counted anew by each write; 0 for never.
     """
-    names = [packed_string(field) for field in rows.fields[1:]]
-    values = [
-        b"".join(chain.from_iterable((name, packed_string(cell)) for name, cell in zip(names, cells, strict=True)))
-        for cells in (zip(*rows.columns[1:], strict=True) if names else [()] * len(rows.keys))
-    ]
-    keys, calls = [], []
-    for group in _groups(client, rows.keys):
-        own = [rows.keys[row] for row in group]
-        cells = chain.from_iterable((rows.columns[0][row], values[row]) for row in group)
-        arguments: tuple[Any, ...] = ("EVALSHA", _SHA, len(own), *own, key_ttl_seconds, rows.fields[0], *cells)
-        keys.append(own[0])
-        calls.append(hiredis.pack_command(arguments))
-    return PackedRows(keys, calls)
-
-
-def pack_blocks(
-    keys: ByteBlock, fields: Sequence[bytes], columns: Sequence[ByteBlock], key_ttl_seconds: int = 0
-) -> PackedRows:
-    """Pack rows like `pack_rows`, for a single node and without one Python object per cell.
-
-    Args:
-        keys: Redis keys, each at most once.
-        fields: Hash field names; the event time's first.
-        columns: The cells, one block per field.
-        key_ttl_seconds: As for `pack_rows`.
-    """
-    names, name_bounds = bulk_block(keys).joined()
-    pairs = [
-        beside(repeated(packed_string(f), keys.rows), packed_block(c))
-        for f, c in zip(fields[1:], columns[1:], strict=True)
-    ]
-    values = beside(*pairs) if pairs else repeated(b"", keys.rows)
-    cells, cell_bounds = beside(bulk_block(columns[0]), bulk_block(values)).joined()
-    constants = bulk(b"%d" % key_ttl_seconds) + bulk(fields[0])
+    arguments = [b"%d" % key_ttl_seconds, b"%d" % len(views)]
+    for field, features in views:
+        arguments += [field, b"%d" % (2 * features)]
+    constants = b"".join(map(bulk, arguments))
     first, calls = [], []
-    key_bytes, key_bounds = keys.joined()
-    for start in range(0, keys.rows, ROWS_PER_CALL):
-        stop = min(start + ROWS_PER_CALL, keys.rows)
-        count = stop - start
-        head = b"*%d\r\n%b%b%b" % (5 + 3 * count, bulk(b"EVALSHA"), bulk(_SHA.encode()), bulk(b"%d" % count))
-        own_names = names[name_bounds[start] : name_bounds[stop]]
-        calls.append(b"".join([head, own_names, constants, cells[cell_bounds[start] : cell_bounds[stop]]]))
-        first.append(key_bytes[key_bounds[start] : key_bounds[start + 1]])
+    for order in _groups(client, keys, max(ROWS_PER_CALL // len(views), 1)):
+        count = len(order)
+        head = b"*%d\r\n%b%b%b" % (
+            3 + 2 * count + len(arguments), bulk(b"EVALSHA"), bulk(_SHA.encode()), bulk(b"%d" % count)
+        )  # fmt: skip
+        calls.append(bulk_call(head, keys, constants, rows, order))
+        first.append(keys.data[keys.bounds[order[0]] : keys.bounds[order[0] + 1]].tobytes())
     return PackedRows(first, calls)
 
 
@@ -156,15 +136,15 @@ def send_rows(client: Client, rows: PackedRows) -> int:
     return sum(replies)
 
 
-def _groups(client: Client, keys: Sequence[bytes]) -> Iterator[Sequence[int]]:
+def _groups(client: Client, keys: Strings, most: int) -> Iterator[npt.NDArray[np.int64]]:
     """Divide rows among calls: any rows on a single node, those of one hash slot in a cluster."""
-    slots: dict[int, list[int]] = defaultdict(list)
+    slots: dict[int, Sequence[int]] = {0: range(len(keys))}
     if isinstance(client, RedisCluster):
         keyslot: Any = client.keyslot
-        for row, key in enumerate(keys):
-            slots[keyslot(key)].append(row)
-    else:
-        slots[0] = list(range(len(keys)))
+        by_slot: dict[int, list[int]] = defaultdict(list)
+        for row, key in enumerate(keys.to_list()):
+            by_slot[keyslot(key)].append(row)
+        slots = dict(by_slot)
     for rows in slots.values():
-        for start in range(0, len(rows), ROWS_PER_CALL):
-            yield rows[start : start + ROWS_PER_CALL]
+        for start in range(0, len(rows), most):
+            yield np.asarray(rows[start : start + most], np.int64)

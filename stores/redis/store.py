@@ -44,9 +44,9 @@ class RedisStore:
         """Return a reader of these views."""
         return OnlineReader(self._client, layouts)
 
-    def writer(self, layout: ViewLayout) -> OnlineWriter:
-        """Return a writer of one view."""
-        return OnlineWriter(self._client, layout, self._key_ttl_seconds)
+    def writer(self, *layouts: ViewLayout) -> OnlineWriter:
+        """Return a writer of views that have the same join keys."""
+        return OnlineWriter(self._client, *layouts, key_ttl_seconds=self._key_ttl_seconds)
 
     def progress(self, project: str) -> RedisProgress:
         """Return where the stream of a project says how far it is."""

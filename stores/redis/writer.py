@@ -1,50 +1,58 @@
-"""Writes Arrow tables of feature rows to Redis, in bulk and monotonically."""
+"""Writes Arrow tables of feature rows to Redis, in bulk and monotonically.
+
+Views with the same join keys share the hash of an entity: their rows of an entity go in one write.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from redis.cluster import RedisCluster
 
-from stores.cells.blocks import block_of
-from stores.cells.encoding import encode_block
+from stores.cells.cell_columns import CellColumns, Strings, strings_of
 from stores.cells.entity_keys import EntityKeyEncoder, Values
 from stores.cells.layout import ViewLayout
-from stores.cells.timestamps import timestamp_block
 from stores.online import FeatureRowsError, WriteResult
+from stores.redis.calls import newest_rows
 from stores.redis.connection import Client
-from stores.redis.monotonic import EncodedRows, PackedRows, pack_blocks, pack_rows, send_rows
+from stores.redis.monotonic import PackedRows, pack_rows, send_rows
+from stores.redis.msgpack import packed_string
 
-_ROWS_AT_ONCE = 4096  # bounds the memory of encoded cells
-_WIDEST_CELL = 1024  # one long text would widen the cells of all rows
+Ints = npt.NDArray[np.int64]
+
+_ROWS_AT_ONCE = 4096  # bounds the memory of encoded rows
 
 
 class OnlineWriter:
-    """Writes the rows of one feature view.
+    """Writes the rows of feature views that have the same join keys.
 
     Args:
         client: Redis, from `stores.redis.connection.connect`; thread-safe, and so is the writer.
-        layout: The view.
+        layouts: The views; at least one, all with the same join keys.
         key_ttl_seconds: Seconds until an entity's whole key expires, counted anew by each write; None for never.
     """
 
-    def __init__(self, client: Client, layout: ViewLayout, key_ttl_seconds: int | None = None) -> None:
+    def __init__(self, client: Client, *layouts: ViewLayout, key_ttl_seconds: int | None = None) -> None:
         self._client = client
-        self._layout = layout
+        self._layouts = {layout.name: layout for layout in layouts}
         self._key_ttl_seconds = key_ttl_seconds or 0
-        self._keys = EntityKeyEncoder(layout.project, layout.join_keys)
-        self._fields = [layout.timestamp_field, *map(layout.feature_field, layout.feature_names)]
+        self._keys = EntityKeyEncoder(layouts[0].project, layouts[0].join_keys)
+        self._join_keys = layouts[0].join_keys
 
     def write(self, table: pa.Table, timestamp_column: str) -> WriteResult:
-        """Write the newest row of each key, unless Redis holds a newer one; at equal times the last one wins.
+        """Write rows of the first view: `write_views`."""
+        return self.write_views({next(iter(self._layouts)): table}, timestamp_column)
+
+    def write_views(self, tables: Mapping[str, pa.Table], timestamp_column: str) -> WriteResult:
+        """Write the newest row of each key and view, unless Redis holds a newer one; at equal times the last one wins.
 
         Args:
-            table: Join keys, features and the event time; other columns are ignored. Null features are stored as
-                missing.
+            tables: By view: join keys, features and the event time; other columns are ignored. Null features are stored
+                as missing.
             timestamp_column: The event time's column: a timestamp, UTC; without a zone it is taken as UTC.
                 Nanoseconds are cut to microseconds.
 
@@ -52,77 +60,113 @@ class OnlineWriter:
             FeatureRowsError: A column is absent, or a join key or event time is null.
             OnlineStoreUnavailable: Redis does not answer; rows up to then may be stored, writing again is safe.
         """
-        layout = self._layout
+        layouts = [self._layouts[view] for view in tables]
+        times = [
+            self._check(layout, table, timestamp_column) for layout, table in zip(layouts, tables.values(), strict=True)
+        ]
+        given = sum(table.num_rows for table in tables.values())
+        if not given:
+            return WriteResult(0, 0)
+        keys = self._encode_keys(tables)
+        starts = np.cumsum([0, *map(len, times)])
+        numbers = np.repeat(np.arange(len(times)), [len(one) for one in times])
+        first, places = newest_rows(keys, numbers, np.concatenate(times), len(times))
+        places = np.where(places < 0, -1, places - starts[:-1, None])
+        stale = self._write_groups(layouts, list(tables.values()), times, keys, first, places)
+        kept = int((places >= 0).sum())
+        return WriteResult(kept - stale, stale, given - kept)
+
+    def _check(self, layout: ViewLayout, table: pa.Table, timestamp_column: str) -> Ints:
+        """Return the event times of a table that has all columns."""
         names = [*(name for name, _ in layout.join_keys), *layout.feature_names, timestamp_column]
         absent = [name for name in names if name not in table.column_names]
         if absent:
             raise FeatureRowsError(
                 f"{layout.name}: the table has no column {', '.join(absent)}; have {table.column_names}."
             )
-        micros = event_times(table.column(timestamp_column), f"{layout.name}.{timestamp_column}")
-        given = table.num_rows
-        keys = None
-        if not self._all_differ(table):
-            keys = self._encode_keys(table, 0)
-            newest = newest_positions(keys, micros)
-            if newest is not None:
-                table, micros = table.take(pa.array(newest)), micros[newest]
-                keys = [keys[row] for row in newest]
-        stale = self._write_parts(table, micros, keys)
-        return WriteResult(table.num_rows - stale, stale, given - table.num_rows)
+        return event_times(table.column(timestamp_column), f"{layout.name}.{timestamp_column}")
 
-    def _write_parts(self, table: pa.Table, micros: npt.NDArray[np.int64], keys: list[bytes] | None) -> int:
-        """Write a table part by part, encoding each while Redis is at work on the one before."""
-        if table.num_rows <= _ROWS_AT_ONCE:
-            return send_rows(self._client, self._pack(table, micros, keys, 0)) if table.num_rows else 0
-        stale = 0
+    def _write_groups(
+        self,
+        layouts: Sequence[ViewLayout],
+        tables: Sequence[pa.Table],
+        times: Sequence[Ints],
+        keys: Strings,
+        first: Ints,
+        places: Ints,
+    ) -> int:
+        """Write the entities that have rows of the same views together, encoding some while Redis is at work on others."""
+        which = (places >= 0).T @ (1 << np.arange(len(layouts)))
+        sent: list[Future[int]] = []
         with ThreadPoolExecutor(max_workers=1) as sender:
-            sent: Future[int] | None = None
-            for start in range(0, table.num_rows, _ROWS_AT_ONCE):
-                rows = self._pack(table.slice(start, _ROWS_AT_ONCE), micros, keys, start)
-                stale += sent.result() if sent else 0
-                sent = sender.submit(send_rows, self._client, rows)
-            return stale + (sent.result() if sent else 0)
+            for group in np.unique(which).tolist():
+                entities = np.flatnonzero(which == group)
+                views = [view for view in range(len(layouts)) if group >> view & 1]
+                for start in range(0, len(entities), _ROWS_AT_ONCE):
+                    some = entities[start : start + _ROWS_AT_ONCE]
+                    packed = self._pack(
+                        [layouts[view] for view in views],
+                        [tables[view] for view in views],
+                        [times[view] for view in views],
+                        _some(keys, first[some]),
+                        places[views][:, some],
+                    )
+                    if len(first) <= _ROWS_AT_ONCE:  # little to do: a thread would cost more
+                        sent.append(_done(send_rows(self._client, packed)))
+                        continue
+                    if sent:
+                        sent[-1].result()
+                    sent.append(sender.submit(send_rows, self._client, packed))
+            return sum(one.result() for one in sent)
 
-    def _pack(self, part: pa.Table, micros: npt.NDArray[np.int64], keys: list[bytes] | None, start: int) -> PackedRows:
-        stop = start + part.num_rows
-        blocks = [timestamp_block(micros[start:stop])]
-        for name, value_type in self._layout.features:
-            blocks.append(encode_block(part.column(name), value_type, f"{self._layout.name}.{name}"))
-        if isinstance(self._client, RedisCluster) or max(block.width for block in blocks) > _WIDEST_CELL:
-            own = keys[start:stop] if keys is not None else self._encode_keys(part, start)
-            rows = EncodedRows(own, self._fields, [block.strings() for block in blocks])
-            return pack_rows(self._client, rows, self._key_ttl_seconds)
-        if keys is not None:
-            key_block = block_of(keys[start:stop])
-        else:
-            key_block = self._keys.encode_block({n: _whole(part.column(n)) for n, _ in self._layout.join_keys})
-        return pack_blocks(key_block, self._fields, blocks, self._key_ttl_seconds)
+    def _pack(
+        self,
+        layouts: Sequence[ViewLayout],
+        tables: Sequence[pa.Table],
+        times: Sequence[Ints],
+        keys: Strings,
+        places: Ints,
+    ) -> PackedRows:
+        """Pack the rows of some entities, all of them of the same views."""
+        cells = CellColumns()
+        parts = []
+        for view, (layout, table) in enumerate(zip(layouts, tables, strict=True)):
+            low, high = int(places[view].min()), int(places[view].max()) + 1
+            parts.append((table.slice(low, high - low), low))
+            cells.add_times(times[view][low:high], view, packed_string(layout.timestamp_field))
+        for view, (layout, (part, _)) in enumerate(zip(layouts, parts, strict=True)):
+            for name, value_type in layout.features:
+                where = f"{layout.name}.{name}"
+                cells.add(part.column(name), value_type, where, view, packed_string(layout.feature_field(name)))
+        rows = cells.rows(places - np.array([[low] for _, low in parts]), named=True)
+        views = [(layout.timestamp_field, len(layout.features)) for layout in layouts]
+        return pack_rows(self._client, keys, rows, views, self._key_ttl_seconds)
 
-    def _all_differ(self, table: pa.Table) -> bool:
-        """Whether no two rows have the same key, as far as can be told without encoding the keys."""
-        name, value_type = self._layout.join_keys[0]
-        column = table.column(name)
-        exact = pa.types.is_string(column.type) if value_type == "STRING" else pa.types.is_integer(column.type)
-        if len(self._layout.join_keys) > 1 or not exact or column.null_count:
-            return False
-        return pc.count_distinct(column).as_py() == len(column)
+    def _encode_keys(self, tables: Mapping[str, pa.Table]) -> Strings:
+        """Return the keys of all rows, table by table."""
+        if all(_is_plain(t.column(name), kind) for t in tables.values() for name, kind in self._join_keys):
+            columns = {
+                name: [chunk for t in tables.values() for chunk in t.column(name).chunks] for name, _ in self._join_keys
+            }
+            if all(len({chunk.type for chunk in chunks}) == 1 for chunks in columns.values()):
+                return self._keys.encode_arrays({name: pa.concat_arrays(chunks) for name, chunks in columns.items()})
+        return strings_of([key for view, table in tables.items() for key in self._encode_each(view, table)])
 
-    def _encode_keys(self, table: pa.Table, start: int) -> list[bytes]:
-        columns = {name: _values(table.column(name)) for name, _ in self._layout.join_keys}
+    def _encode_each(self, view: str, table: pa.Table) -> list[bytes]:
+        columns = {name: _values(table.column(name)) for name, _ in self._join_keys}
         keys: list[bytes] = []
-        for row, key in enumerate(self._keys.encode(columns), start):
+        for row, key in enumerate(self._keys.encode(columns)):
             if key is None:
                 nulls = [name for name, values in columns.items() if table.column(name).null_count]
                 raise FeatureRowsError(
-                    f"{self._layout.name}: row {row} has no value for a join key ({', '.join(nulls) or 'NaN'}); "
+                    f"{view}: row {row} has no value for a join key ({', '.join(nulls) or 'NaN'}); "
                     "drop such rows before writing."
                 )
             keys.append(key)
         return keys
 
 
-def event_times(column: pa.ChunkedArray, where: str) -> npt.NDArray[np.int64]:
+def event_times(column: pa.ChunkedArray, where: str) -> Ints:
     """Return a timestamp column as int64 microseconds UTC, shape (n,); a time without a zone is taken as UTC.
 
     Raises:
@@ -137,20 +181,34 @@ def event_times(column: pa.ChunkedArray, where: str) -> npt.NDArray[np.int64]:
     return column.cast(pa.timestamp("us", tz=column.type.tz)).cast(pa.int64()).to_numpy()
 
 
-def newest_positions(keys: list[bytes], micros: npt.NDArray[np.int64]) -> npt.NDArray[np.int64] | None:
-    """Return the position of each key's newest row, ascending, the last at equal times; None if all keys differ."""
-    if len(set(keys)) == len(keys):
-        return None
-    order = np.argsort(micros, kind="stable").tolist()
-    newest = {keys[row]: row for row in order}
-    return np.sort(np.fromiter(newest.values(), np.int64, len(newest)))
+def _some(strings: Strings, chosen: Ints) -> Strings:
+    """Return some of the strings."""
+    if len(chosen) == len(strings):
+        return strings
+    lengths = np.diff(strings.bounds)[chosen]
+    bounds = np.concatenate([[0], np.cumsum(lengths)])
+    inside = np.repeat(strings.bounds[:-1][chosen] - bounds[:-1], lengths) + np.arange(bounds[-1])
+    return Strings(strings.data[inside], bounds)
+
+
+def _done(result: int) -> Future[int]:
+    future: Future[int] = Future()
+    future.set_result(result)
+    return future
+
+
+def _is_plain(column: pa.ChunkedArray, value_type: str) -> bool:
+    """Say whether a join key's column can be encoded as a whole."""
+    if column.null_count:
+        return False
+    if value_type == "STRING":
+        return bool(pa.types.is_string(column.type) or pa.types.is_large_string(column.type))
+    if value_type == "BYTES":
+        return bool(pa.types.is_binary(column.type))
+    return bool(pa.types.is_integer(column.type))
 
 
 def _values(column: pa.ChunkedArray) -> Values:
     if column.null_count or not pa.types.is_integer(column.type):
         return column.to_pylist()
     return column.to_numpy()
-
-
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from feast.infra.online_stores.helpers import _redis_key
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
@@ -40,6 +41,22 @@ def test_keys_equal_feast_byte_for_byte(data: st.DataObject) -> None:
     n = data.draw(st.integers(1, 8))
     columns = {name: data.draw(st.lists(VALUES[kind], min_size=n, max_size=n)) for name, kind in types.items()}
     assert EntityKeyEncoder("shop_é", list(types.items())).encode(columns) == feast_keys("shop_é", types, columns)
+
+
+@given(st.data())
+def test_keys_of_whole_arrays_are_the_same(data: st.DataObject) -> None:
+    kinds = [kind for kind in VALUES if kind != "UNIX_TIMESTAMP"]
+    types = data.draw(st.dictionaries(st.text("abXY_é", min_size=1, max_size=5), st.sampled_from(kinds), min_size=1))
+    n = data.draw(st.integers(1, 8))
+    columns = {name: data.draw(st.lists(VALUES[kind], min_size=n, max_size=n)) for name, kind in types.items()}
+    encoder = EntityKeyEncoder("shop_é", list(types.items()))
+    arrays = {name: pa.array(values) for name, values in columns.items()}
+    assert encoder.encode_arrays(arrays).to_list() == encoder.encode(columns)
+
+
+def test_array_beyond_32_bits_is_refused() -> None:
+    with pytest.raises(EntityKeyError, match="id: a value does not fit 32 bits; declare the join key as INT64"):
+        EntityKeyEncoder("p", [("id", "INT32")]).encode_arrays({"id": pa.array([2**31])})
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint16, np.int32, np.int64, np.uint64])

@@ -94,6 +94,33 @@ def test_newest_row_of_a_table_wins_and_the_last_at_equal_times(client: redis.Re
     assert stored(client, clicks, "b") == (T, 4)
 
 
+def test_views_of_an_entity_are_written_together_as_they_are_alone(client: redis.Redis, clicks: ViewLayout) -> None:
+    likes = ViewLayout("shop", "likes", clicks.join_keys, (("n", "INT64"), ("device", "STRING")))
+    given = {
+        "clicks": rows(("a", T, 1), ("b", T + 5, 2), ("a", T + 1, 3)),
+        "likes": rows(("c", T, 4), ("b", T + 9, 5)),
+    }
+    together = OnlineWriter(client, clicks, likes)
+    assert together.write_views(given, "event_timestamp") == WriteResult(4, 0, 1)
+    found = {key: client.hgetall(key) for key in client.scan_iter()}
+    client.flushdb()
+    for layout in (clicks, likes):
+        OnlineWriter(client, layout).write(given[layout.name], "event_timestamp")
+    assert {key: client.hgetall(key) for key in client.scan_iter()} == found
+    assert sorted(map(len, found.values())) == [3, 5, 8]
+
+
+def test_view_that_is_stale_does_not_hold_back_the_others(client: redis.Redis, clicks: ViewLayout) -> None:
+    likes = ViewLayout("shop", "likes", clicks.join_keys, (("n", "INT64"), ("device", "STRING")))
+    together = OnlineWriter(client, clicks, likes)
+    together.write_views({"clicks": rows(("a", T + 5, 1)), "likes": rows(("a", T, 1))}, "event_timestamp")
+    result = together.write_views({"clicks": rows(("a", T, 2)), "likes": rows(("a", T + 1, 2))}, "event_timestamp")
+    assert result == WriteResult(1, 1)
+    assert stored(client, clicks, "a") == (T + 5, 1)
+    view = OnlineReader(client, [likes]).read({"user": ["a"]}).views["likes"]
+    assert (view.event_timestamp_us.tolist(), view.columns["device"].values) == ([T + 1], ["d2"])
+
+
 def test_many_rows_are_written_and_read(client: redis.Redis, clicks: ViewLayout) -> None:
     given = [(f"u{i}", T + i, i) for i in range(20_000)]
     assert write(client, clicks, *given) == WriteResult(20_000, 0)
@@ -200,7 +227,7 @@ def test_empty_table_writes_nothing(client: redis.Redis, clicks: ViewLayout) -> 
 
 def test_key_expires_when_asked_to(client: redis.Redis, clicks: ViewLayout) -> None:
     OnlineWriter(client, clicks, key_ttl_seconds=100).write(rows(("a", T, 1)), "event_timestamp")
-    assert 0 < client.ttl(client.keys()[0]) <= 100
+    assert 0 < client.ttl(client.scan_iter()[0]) <= 100
 
 
 @pytest.mark.parametrize(

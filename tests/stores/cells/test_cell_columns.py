@@ -14,8 +14,8 @@ from feast.value_type import ValueType
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stores.cells.cell_columns import CellColumns
 from stores.cells.decoding import StoredTypeMismatchError
-from stores.cells.encoding import encode_block
 from stores.cells.layout import ViewLayout
 from stores.cells.timestamps import encode_timestamps
 from stores.cells.value_types import STORED_TYPES, UnsupportedValueTypeError, stored_type
@@ -45,7 +45,9 @@ def feast_cells(values: list[Any], value_type: str) -> list[bytes]:
 
 def encode_column(column: pa.Array | pa.ChunkedArray, value_type: str, where: str = "column") -> list[bytes]:
     """The cells of a column."""
-    return encode_block(column, value_type, where).strings()
+    cells = CellColumns()
+    cells.add(column, value_type, where, 0, b"")
+    return cells.rows(np.arange(len(column)).reshape(1, -1), named=False).to_list()
 
 
 def decode_column(cells: Sequence[bytes | None], value_type: str, view: str = "v") -> pa.Array:
