@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from commands.plan import picked_plans
+from commands.progress import Progress
 from commands.table import show_table
 from pipelines.batch.backfill import Filled, hand_over, run_backfill
 from pipelines.batch.lake import DAY, DayError, LakeError, day_of, days_of, micros, newest_event
 from pipelines.batch.session import open_spark
+from pipelines.batch.work_seen import rows_under_way, see_tasks
 from pipelines.plan import ViewPlan
 from workspace.workspace import Workspace
 
@@ -42,9 +44,20 @@ def days_to_fill(plans: Sequence[ViewPlan], first: str | None, last: str | None)
 def backfill(
     spark: SparkSession, workspace: Workspace, plans: Sequence[ViewPlan], start: int, stop: int
 ) -> Iterator[Filled]:
-    """Fill `start <= event_timestamp < stop` of every view, yield what was done, and hand over at `stop`."""
-    yield from run_backfill(spark, plans, start, stop)
-    hand_over(lambda: spark, plans, stop, workspace.state)
+    """Fill `start <= event_timestamp < stop` of every view, tell and yield what was done, and hand over at `stop`."""
+    progress, days = Progress(len(plans)), -(-(stop - start) // DAY)
+    left_behind = rows_under_way(plans)  # by a job that was killed
+
+    def look() -> str:
+        return f"{max(rows_under_way(plans) - left_behind, 0):,} rows written  {see_tasks(spark)}".rstrip()
+
+    with progress.watching(look):
+        progress.now(f"{days} days")
+        for done in run_backfill(spark, plans, start, stop):
+            progress.finish(done.view, done.rows, done.seconds, days)
+            yield done
+        progress.now("hand-over to the stream")
+        hand_over(lambda: spark, plans, stop, workspace.state)
 
 
 def main() -> None:
@@ -55,7 +68,6 @@ def main() -> None:
     spark = open_spark("backfill", workspace.data / "spark.log")
     rows = []
     for done in backfill(spark, workspace, plans, start, stop):
-        print(f"{done.view}: {done.rows:,} rows in {done.seconds:.1f} s", flush=True)
         rows.append((done.view, f"{done.events:,}", f"{done.rows:,}", f"{done.seconds:.1f}"))
     show_table(("view", "events", "rows", "seconds"), rows)
     spark.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from commands.gates import feature_gate
 from commands.plain_views import load_plain_views, plain_views
 from commands.plan import picked_plans
+from commands.progress import Progress
 from commands.table import show_table
 from pipelines.batch.lake import DAY, LakeError, days_of, micros
 from pipelines.batch.materialize import stage_newest, store_rows
@@ -42,10 +44,11 @@ def materialize(
     store: FeatureStore,
     plans: Sequence[ViewPlan],
     until: int,
+    progress: Progress | None = None,
 ) -> list[Materialized]:
     """Write the newest rows with `event_timestamp < until` (microseconds) of all views, or, if a gate fails, of none.
 
-    Spark is only asked for when a view has more than few rows.
+    Nothing is told without a `progress`. Spark is only asked for when a view has more than few rows.
 
     Raises:
         ValidationFailed: A view's rows break an expectation; the online store is as it was.
@@ -57,17 +60,25 @@ def materialize(
         opener()  # the store must answer before Spark works for it
     # A batch view's row of the instant itself is already due: it is made of events before it.
     ends = {plan.view: until + (plan.kind == "batch") for plan in plans}
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    told = progress or Progress(len(plans), io.StringIO())
+    with told.watching(str), ThreadPoolExecutor(AT_ONCE) as pool:
+        told.now("newest rows")
         staged = [pool.submit(stage_newest, spark, plan, ends[plan.view], workspace.data / "staging") for plan in plans]
         folders = {}
-        for plan, folder in zip(plans, staged, strict=True):
+        for number, (plan, folder) in enumerate(zip(plans, staged, strict=True)):
             folders[plan.view] = folder.result()
+            told.now(f"gate of {plan.view}, {number} of {len(plans)} gates passed")
             feature_gate(workspace, plan, folders[plan.view])
+        told.now("into the online store")
         stored = [
             pool.submit(store_rows, spark, folders[plan.view], partial(_open_writer, opener, layouts[plan.view]))
             for plan in plans
         ]
-        return [Materialized(plan.view, rows.result()) for plan, rows in zip(plans, stored, strict=True)]
+        done = []
+        for plan, rows in zip(plans, stored, strict=True):
+            done.append(Materialized(plan.view, rows.result()))
+            told.finish(plan.view, done[-1].rows)
+        return done
 
 
 def _open_writer(opener: Callable[[], OnlineStore], layout: ViewLayout) -> ViewWriter:
@@ -89,10 +100,13 @@ def main() -> None:
     done: list[Materialized] = []
     if plans:
         spark = SparkOnDemand("materialize", workspace.data / "spark.log")
-        done = materialize(spark, workspace, store, plans, micros(until or days[-1]) + DAY)
+        end = micros(until or days[-1]) + DAY
+        done = materialize(spark, workspace, store, plans, end, Progress(len(plans)))
         spark.stop()
     picked = os.environ.get("VIEWS", "").replace(",", " ").split()
     plain = [view for view in plain_views(read_declarations(workspace)) if not picked or view in picked]
+    progress = Progress(len(plain))
     for view, rows in load_plain_views(workspace, store, plain, micros(until) + DAY if until else None):
+        progress.finish(view, rows)
         done.append(Materialized(view, rows))
     show_table(("view", "rows"), [(one.view, f"{one.rows:,}") for one in done])

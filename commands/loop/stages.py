@@ -32,6 +32,7 @@ from commands.loop.traffic import Answers, decide_then_stream, follow
 from commands.materialize import materialize
 from commands.plain_views import plain_views
 from commands.plan import read_plans
+from commands.progress import Progress
 from commands.settings import read_number, read_whole
 from commands.stream import read_partitions
 from contract.service import Service
@@ -142,17 +143,7 @@ class Run:
         if self.history is None or not self.plans:
             return
         with self.steps.step("backfill: Spark, every view over all history") as step:
-            done = []
-            for filled in backfill(
-                self.spark.result(), self.workspace, self.plans, self.history.start, self.history.cut
-            ):
-                done.append(filled)
-                left = len(self.plans) - len(done)
-                print(
-                    f"  {filled.view:24} {filled.rows:>11,} rows  {filled.seconds:6.1f} s"
-                    + (f"  ({left} to go)" if left else ""),
-                    flush=True,
-                )
+            done = list(backfill(self.spark.result(), self.workspace, self.plans, self.history.start, self.history.cut))
             step.said = f"{sum(filled.rows for filled in done):,} rows in {len(done)} feature logs"
 
     def materialize(self) -> None:
@@ -160,7 +151,8 @@ class Run:
         if self.history is None or not self.plans:
             return
         with self.steps.step("materialize: newest rows into Redis, behind gates") as step:
-            rows = materialize(self.spark.result, self.workspace, self.store, self.plans, self.history.cut)
+            told = Progress(len(self.plans))
+            rows = materialize(self.spark.result, self.workspace, self.store, self.plans, self.history.cut, told)
             step.said = f"{sum(one.rows for one in rows):,} rows"
 
     def start_serving(self) -> None:

@@ -51,8 +51,8 @@ def write_days(rows: pa.Table, staging: str) -> Iterator[DayFile]:
     coded = [field.name for field in rows.schema if not pa.types.is_floating(field.type)]
     for number, parts in sorted(days.items()):
         date = day_of(number * DAY)
-        name = f"{date}-{uuid.uuid4().hex}.parquet"
         table = pa.Table.from_batches(parts)
+        name = f"{date}-{uuid.uuid4().hex}-{len(table)}.parquet"
         pq.write_table(table, f"{folder}/{name}", filesystem=system, compression="zstd", use_dictionary=coded)
         yield DayFile(date, name, len(table))
 
@@ -95,6 +95,16 @@ def replace_days(log: str, staging: str, files: Iterable[DayFile], start: int, s
         if held and not new:
             system.delete_dir(target)
     system.delete_dir(staged)
+
+
+def rows_staged(log: str) -> int:
+    """Return how many rows jobs under way have written so far; the names of their files say it."""
+    system, folder = fs.FileSystem.from_uri(_address(log))
+    held = system.get_file_info(fs.FileSelector(folder, allow_not_found=True))
+    staged = [one.path for one in held if one.base_name.startswith(".staging-")]
+    files = [file for path in staged for file in system.get_file_info(fs.FileSelector(path, allow_not_found=True))]
+    rows = [file.base_name.removesuffix(".parquet").rpartition("-")[2] for file in files]
+    return sum(int(count) for count in rows if count.isdecimal())
 
 
 def drop_staging(staging: str) -> None:
