@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from commands.loop.events import times
+from commands.loop.events import event_times
 from commands.loop.tables import Source
 from contract.service import EVENT_TIMESTAMP, Service
 
@@ -36,7 +36,7 @@ class Decisions:
 
         For a ranking, the events of one list are one request of as many candidates; a list goes out with its last event.
         """
-        at = times(events, self.source)
+        at = event_times(events, self.source)
         rows = [_jsonable(row) for row in events.to_pylist()]
         for row in rows:
             row[EVENT_TIMESTAMP] = row[self.source.table.timestamp]

@@ -102,7 +102,7 @@ def load_module(repo: Path) -> ModuleType | None:
     return module
 
 
-def read_events(path: Path, repo: Path, sources: Sequence[Source]) -> dict[str, pa.Table]:
+def load_events(path: Path, repo: Path, sources: Sequence[Source]) -> dict[str, pa.Table]:
     """Read a user's events.
 
     A folder holds `<table>.parquet` or `<table>/` for each table. A single file feeds every table whose columns it has;
@@ -174,7 +174,7 @@ def conform(source: Source, events: pa.Table, where: str) -> pa.Table:
     return ordered.sort_by(by).combine_chunks()
 
 
-def times(events: pa.Table, source: Source) -> np.ndarray:
+def event_times(events: pa.Table, source: Source) -> np.ndarray:
     """Return the event times, int64 microseconds since the epoch."""
     return pc.cast(events[source.table.timestamp], pa.int64()).to_numpy()
 

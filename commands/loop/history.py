@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from commands.loop.events import Events, EventsError, Simulation, times
+from commands.loop.events import Events, EventsError, Simulation, event_times
 from commands.loop.tables import Source
 from pipelines.batch.lake import DAY, day_of
 from workspace.files import replacing
@@ -48,7 +48,7 @@ class History:
         """Return the events of a table that become known at `start <= t < stop`, microseconds."""
         source = self.sources[name]
         delay = source.table.known_after
-        lo, hi = np.searchsorted(times(self.events[name], source), (start - delay, stop - delay))
+        lo, hi = np.searchsorted(event_times(self.events[name], source), (start - delay, stop - delay))
         return self.events[name].slice(lo, hi - lo)
 
     def land(self) -> None:
@@ -60,7 +60,7 @@ class History:
         """Yield live events a day at a time: the last day of the history, then what the simulation goes on with."""
         last = {}
         for name, source in self.sources.items():
-            at = times(self.events[name], source)
+            at = event_times(self.events[name], source)
             last[name] = self.events[name].slice(int(np.searchsorted(at, self.live)))
         yield last
         if self.simulation is not None:
@@ -89,7 +89,7 @@ def build_history(
         EventsError: They span too few days.
     """
     having = {source.name: source for source in sources if source.name in events}
-    last = max(int(times(events[name], source)[-1]) for name, source in having.items())
+    last = max(int(event_times(events[name], source)[-1]) for name, source in having.items())
     live = last - last % DAY
     cut = live - stream_days * DAY
     start = _first_day(having, events)
@@ -103,7 +103,7 @@ def build_history(
 
 def land_days(events: pa.Table, source: Source) -> int:
     """Write events into their table's lake, one file a UTC day that replaces what a run wrote before; return the days."""
-    day = times(events, source) // DAY
+    day = event_times(events, source) // DAY
     found, first = np.unique(day, return_index=True)
     edges = [*first.tolist(), len(day)]
     for position, number in enumerate(found.tolist()):
@@ -114,5 +114,5 @@ def land_days(events: pa.Table, source: Source) -> int:
 
 
 def _first_day(sources: Mapping[str, Source], events: Events) -> int:
-    first = min(int(times(events[name], source)[0]) for name, source in sources.items())
+    first = min(int(event_times(events[name], source)[0]) for name, source in sources.items())
     return first - first % DAY

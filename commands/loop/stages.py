@@ -19,7 +19,7 @@ from commands.apply import apply
 from commands.backfill import backfill
 from commands.gates import event_gate
 from commands.loop.decisions import Decisions, decisions_of, in_parts
-from commands.loop.events import open_simulation, read_events
+from commands.loop.events import open_simulation, load_events
 from commands.loop.feed import Feed
 from commands.loop.history import History, build_history
 from commands.loop.imports import import_for_later
@@ -97,7 +97,7 @@ class Run:
             least = TRAINED + max(labels) if labels else 1
             file = os.environ.get("EVENTS")
             if file:
-                events = read_events(Path(file).resolve(), self.workspace.repo, sources)
+                events = load_events(Path(file).resolve(), self.workspace.repo, sources)
                 self.history = build_history(sources, events, days, least)
             else:
                 simulation = open_simulation(self.workspace.repo, sources)

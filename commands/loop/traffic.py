@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from commands.loop.decisions import Decisions, in_parts
-from commands.loop.events import Events, times
+from commands.loop.events import Events, event_times
 from commands.loop.feed import Feed
 from pipelines.batch.lake import DAY, instant
 
@@ -95,7 +95,7 @@ async def _send(client: httpx.AsyncClient, request: dict[str, Any], answers: Ans
 def decide_then_stream(url: str, decisions: Decisions, events: pa.Table, feed: Feed, answers: Answers) -> None:
     """Score the decisions of some events in the order of time, then publish all that is known by the last of them."""
     asyncio.run(send_requests(url, [body for _, body in decisions.requests(events)], answers))
-    feed.publish_until(int(times(events, decisions.source)[-1]) + 1)
+    feed.publish_until(int(event_times(events, decisions.source)[-1]) + 1)
 
 
 def follow(
@@ -122,10 +122,10 @@ def follow(
         events = day[decisions.source.name]
         if number:
             feed.remember(day)
-            first = int(times(events, decisions.source)[0])
+            first = int(event_times(events, decisions.source)[0])
             each_midnight(first - first % DAY)
         else:
-            events = events.slice(int(np.searchsorted(times(events, decisions.source), feed.at)))
+            events = events.slice(int(np.searchsorted(event_times(events, decisions.source), feed.at)))
         for part in in_parts(events, decisions, max(1, round(rate / 4))):
             began = time.monotonic()
             decide_then_stream(url, decisions, part, feed, answers)

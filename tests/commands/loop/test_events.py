@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from commands.loop.events import EventsError, Simulation, conform, open_simulation, read_events
+from commands.loop.events import EventsError, Simulation, conform, open_simulation, load_events
 from commands.loop.tables import Source
 
 EVENTS_PY = """
@@ -62,10 +62,10 @@ def test_one_file_feeds_every_table_whose_columns_it_has(
     whole = day["orders"].append_column("returned", day["returns"]["returned"])
     pq.write_table(whole, tmp_path / "whole.parquet")
     pq.write_table(day["orders"], tmp_path / "orders.parquet")
-    both = read_events(tmp_path / "whole.parquet", tmp_path, sources)
+    both = load_events(tmp_path / "whole.parquet", tmp_path, sources)
     assert both["orders"].column_names == ["order_id", "placed_at", "shop", "price"]
     assert both["returns"]["returned"].to_pylist() == day["returns"]["returned"].to_pylist()
-    assert set(read_events(tmp_path / "orders.parquet", tmp_path, sources)) == {"orders"}
+    assert set(load_events(tmp_path / "orders.parquet", tmp_path, sources)) == {"orders"}
 
 
 def test_a_folder_holds_a_file_or_a_folder_for_each_table(
@@ -76,7 +76,7 @@ def test_a_folder_holds_a_file_or_a_folder_for_each_table(
     (folder / "returns").mkdir(parents=True)
     pq.write_table(day["orders"], folder / "orders.parquet")
     pq.write_table(day["returns"], folder / "returns" / "part-0.parquet")
-    assert {name: len(table) for name, table in read_events(folder, tmp_path, sources).items()} == {
+    assert {name: len(table) for name, table in load_events(folder, tmp_path, sources).items()} == {
         "orders": 10,
         "returns": 10,
     }
@@ -128,4 +128,4 @@ def test_a_file_that_is_none_is_told(sources: list[Source], tmp_path: Path, cont
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(EventsError, match="no such file; give the path" if content is None else "not a Parquet file"):
-        read_events(path, tmp_path, sources)
+        load_events(path, tmp_path, sources)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from commands.loop.events import EventsError, Simulation, times
+from commands.loop.events import EventsError, Simulation, event_times
 from commands.loop.feed import Feed
 from commands.loop.history import History, build_history
 from commands.loop.tables import Source
@@ -46,8 +46,8 @@ def test_the_lake_holds_only_what_is_known_at_the_cut(history: History, tmp_path
     history.land()
     history.land()  # again: the days are replaced
     landed = {name: pq.read_table(tmp_path / name) for name in ("orders", "returns")}
-    assert max(times(landed["orders"], history.sources["orders"])) == micros("2026-01-08") - DAY // 10
-    assert max(times(landed["returns"], history.sources["returns"])) == micros("2026-01-06") - DAY // 10
+    assert max(event_times(landed["orders"], history.sources["orders"])) == micros("2026-01-08") - DAY // 10
+    assert max(event_times(landed["returns"], history.sources["returns"])) == micros("2026-01-06") - DAY // 10
     assert (len(landed["orders"]), len(landed["returns"])) == (70, 50)
 
 

@@ -28,7 +28,7 @@ import redis
 from commands import parity
 from commands.apply import apply
 from commands.backfill import backfill
-from commands.loop.events import open_simulation, times
+from commands.loop.events import open_simulation, event_times
 from commands.loop.history import History, build_history
 from commands.loop.home import open_home
 from commands.loop.streaming import LiveStream, prepare_stream, start_stream
@@ -143,7 +143,7 @@ def publish(publisher: Any, history: History, start: int, stop: int, port: int, 
     """Publish the events of a span, in an order that is up to 20 minutes wrong, then the time."""
     clicks = history.sources["clicks"]
     part = history.known_between("clicks", start, stop)
-    moved = times(part, clicks) + np.random.default_rng(start % 2**32).integers(0, 20 * 60_000_000, len(part))
+    moved = event_times(part, clicks) + np.random.default_rng(start % 2**32).integers(0, 20 * 60_000_000, len(part))
     publisher.publish(clicks.table, part.take(pa.array(np.argsort(moved, kind="stable"))))
     with redis.Redis(port=port) as client:
         for payload in also:
