@@ -19,7 +19,7 @@ from commands.apply import apply
 from commands.backfill import backfill
 from commands.gates import event_gate
 from commands.loop.decisions import Decisions, decisions_of, in_parts
-from commands.loop.events import open_simulation, load_events
+from commands.loop.events import load_events, open_simulation
 from commands.loop.feed import Feed
 from commands.loop.history import History, build_history
 from commands.loop.imports import import_for_later

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from commands.loop.events import EventsError, Simulation, conform, open_simulation, load_events
+from commands.loop.events import EventsError, Simulation, conform, load_events, open_simulation
 from commands.loop.tables import Source
 
 EVENTS_PY = """

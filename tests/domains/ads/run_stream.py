@@ -28,7 +28,7 @@ import redis
 from commands import parity
 from commands.apply import apply
 from commands.backfill import backfill
-from commands.loop.events import open_simulation, event_times
+from commands.loop.events import event_times, open_simulation
 from commands.loop.history import History, build_history
 from commands.loop.home import open_home
 from commands.loop.streaming import LiveStream, prepare_stream, start_stream
