@@ -89,7 +89,7 @@ class ViewPlan:
     @property
     def inputs(self) -> tuple[str, ...]:
         """Return the columns that the features read, each once."""
-        return tuple(dict.fromkeys(f.column for f in self.features if f.column is not None))
+        return tuple(dict.fromkeys(name for f in self.features for name in f.inputs))
 
     @property
     def reach(self) -> int:

@@ -12,7 +12,9 @@ from contract.durations import format_duration
 from contract.tags import read_duration, read_tags
 from contract.types import type_of_ddl, type_of_field
 from pipelines.plan import MAX_SKEW, EventTable, PlanError, ViewPlan
-from pipelines.semantics.aggregators.table import FunctionError, parse_function
+from pipelines.plan_columns import check_columns
+from pipelines.semantics.aggregators.arguments import FunctionError
+from pipelines.semantics.aggregators.table import parse_function
 from pipelines.semantics.feature import Feature
 from pipelines.semantics.windows import Window, WindowError, default_slide
 from pipelines.topic_format import read_format
@@ -157,19 +159,7 @@ def _feature(view: str, aggregation: Aggregation, aligned: bool, delay: int, typ
     except (FunctionError, WindowError) as error:
         raise PlanError(f"{where}: {error}") from None
     column = aggregation.column or None
-    if column is None and not aggregator.optional_column:
-        raise PlanError(f"{where}: {aggregation.function} needs a column; use one of {_names(types)}.")
-    if column is not None:
-        _known(where, "column", column, types)
-        number = pa.types.is_integer(types[column]) or pa.types.is_floating(types[column])
-        if aggregator.takes == "number" and not number:
-            raise PlanError(
-                f"{where}: {aggregation.function} needs numbers, {column} is {types[column]}; use count or last."
-            )
-        if aggregator.takes == "time" and not pa.types.is_timestamp(types[column]):
-            raise PlanError(
-                f"{where}: {aggregation.function} needs a time, {column} is {types[column]}; leave the column out."
-            )
+    check_columns(where, aggregation.function, aggregator, column, types)
     if gap is not None and aligned:
         raise PlanError(f"{where}: a session ends by itself, between slides; declare it in a StreamFeatureView.")
     if gap is not None and gap > size:

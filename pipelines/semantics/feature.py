@@ -27,3 +27,15 @@ class Feature:
     window: Window
     gap: int | None = None
     function: str = ""
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Return the columns, besides its own, that must have values where an event counts."""
+        others: tuple[str, ...] = getattr(self.aggregator, "others", ())
+        return others
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Return the columns that it reads."""
+        own = () if self.column is None else (self.column,)
+        return (*own, *self.others)

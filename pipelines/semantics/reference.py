@@ -49,8 +49,8 @@ def value_at(feature: Feature, events: Sequence[Event], t: int) -> Any:
         inside = _session(inside, feature.gap, feature.window.end(t))
     if feature.column is None:
         return feature.aggregator.of([EPOCH + timedelta(microseconds=event.ts) for event in inside])
-    values = [event.values[feature.column] for event in inside]
-    return feature.aggregator.of([value for value in values if not is_null(value)])
+    whole = [event.values for event in inside if not any(is_null(event.values[name]) for name in feature.inputs)]
+    return feature.aggregator.of([values[feature.column] for values in whole])
 
 
 def feature_log(

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pipelines.batch.compute import compute_log
 from pipelines.plan import ViewPlan
 from pipelines.semantics import reference
-from pipelines.semantics.aggregators.table import NAMES, PLAIN
+from pipelines.semantics.aggregators.table import ARGUED, NAMES, ONLY_WINDOWS, PLAIN
 from pipelines.semantics.feature import Feature
 from pipelines.stream.view_state import ViewState
 
@@ -36,22 +36,38 @@ PLAINLY: dict[str, tuple[str | None, ...]] = {
     "max": ("money", "whole"),
     "first": ("word", "money", "whole", "flag", "at"),
     "last": ("word", "money", "whole", "flag", "at"),
+    "variance": ("money", "whole"),
+    "any": ("flag",),
+    "all": ("flag",),
     "duration": (None,),
 }
-SUITE: dict[str, tuple[str, tuple[str | None, ...]]] = {
-    **{name: (name, columns) for name, columns in PLAINLY.items()},
-    "last_n(N)": ("last_n(3)", ("word", "money", "whole", "at")),
-    **{f"session_{name}(GAP)": (f"session_{name}(2min)", columns[:2]) for name, columns in PLAINLY.items()},
+# The same for those with something in brackets: what is in them, and over which columns.
+ARGUED_SUITE: dict[str, tuple[tuple[str, tuple[str | None, ...]], ...]] = {
+    "count_by": (("b", ("word",)), ("'zoë'", ("word",)), ("-1", ("whole",)), ("false", ("flag",))),
+    "first_n": (("3", ("word", "money", "at")), ("1", ("flag",))),
+    "last_n": (("3", ("word", "money", "whole", "at")), ("3, money, flag", ("word", "money"))),
 }
-CASES = [(function, column) for function, columns in SUITE.values() for column in columns]
+SESSIONS = [name for name in PLAINLY if name not in ONLY_WINDOWS]
+CASES = [
+    *((name, column) for name, columns in PLAINLY.items() for column in columns),
+    *((f"{name}({inside})", c) for name, of in ARGUED_SUITE.items() for inside, columns in of for c in columns),
+    *((f"session_{name}(2min)", column) for name in SESSIONS for column in PLAINLY[name][:2]),
+    *(
+        (f"session_{name}(2min, {inside})", columns[0])
+        for name, of in ARGUED_SUITE.items()
+        if name not in ONLY_WINDOWS
+        for inside, columns in of
+    ),
+]
 
 Keyed = tuple[str, reference.Event]
 Answer = Callable[[Any, ViewPlan, list[Keyed], list[int], st.DataObject], list[dict[str, Any]]]
 
 
 def test_every_function_is_in_the_suite() -> None:
-    assert sorted(SUITE) == sorted(NAMES)
     assert sorted(PLAINLY) == sorted(PLAIN)
+    assert sorted(ARGUED_SUITE) == sorted(ARGUED)
+    assert len(NAMES) == 2 * (len(PLAIN) + len(ARGUED)) - len(ONLY_WINDOWS)
 
 
 def from_reference(
@@ -152,7 +168,7 @@ def test_value_at_any_instant_is_the_same(
 
 
 @pytest.mark.parametrize("engine", ["reference", "batch"])
-@pytest.mark.parametrize("function", [name for name, _ in SUITE.values() if not name.startswith("session_")])
+@pytest.mark.parametrize("function", sorted({name for name, _ in CASES if not name.startswith("session_")}))
 @settings(max_examples=15)
 @given(data=st.data())
 def test_value_of_a_batch_view_at_any_instant_is_the_same(

@@ -204,11 +204,11 @@ def test_plan_is_printable_as_json(stream: Make, batch: Make) -> None:
         ),
         (
             {"column": "price", "function": "median"},
-            r"v\.f: unknown function 'median'; use one of count, .*, last_n\(N\), session_count",
+            r"v\.f: unknown function 'median'; use one of count, .*, last_n\(N\), .*session_count",
         ),
         (
             {"column": "page", "function": "last_n"},
-            r"v\.f: 'last_n' needs how many values to keep; write such as last_n\(10\)",
+            r"v\.f: 'last_n' needs how many values to keep, 1 to 1000; write such as last_n\(10\)",
         ),
         (
             {"function": "session_count"},
@@ -224,6 +224,22 @@ def test_plan_is_printable_as_json(stream: Make, batch: Make) -> None:
         (
             {"column": "page", "function": "duration"},
             r"v\.f: duration needs a time, page is string; leave the column out",
+        ),
+        (
+            {"column": "page", "function": "any"},
+            r"v\.f: any needs booleans, page is string; let the view's transform add a column such as page_is_large",
+        ),
+        (
+            {"column": "price", "function": "count_by(1)"},
+            r"v\.f: count_by\(1\) needs texts, whole numbers or booleans, price is double; let the view's transform add",
+        ),
+        (
+            {"column": "n", "function": "count_by(one)"},
+            r"v\.f: count_by\(one\) can never be more than 0, n is int64; write a whole number",
+        ),
+        (
+            {"column": "page", "function": "last_n(3, pages)"},
+            rf"v\.f: column 'pages' is not a column of the events; use one of {ALL}",
         ),
         ({"column": "page", "function": "count"}, r"v\.f: gives int64, the Field says Float64; change the dtype"),
         (SUM | {"name": "date"}, r"v\.date: every feature log has a column date of its own; set another name="),

@@ -1,4 +1,4 @@
-"""Sum, mean and standard deviation."""
+"""Sum, mean, variance and standard deviation."""
 
 from __future__ import annotations
 
@@ -57,11 +57,32 @@ class Mean:
 
 
 @dataclass(frozen=True, slots=True)
+class Variance:
+    """Variance of a sample (divisor n - 1). Null with fewer than two values.
+
+    >>> Variance().of([1.0, 3.0])
+    2.0
+    """
+
+    cells: ClassVar[str] = "variance"
+    takes: ClassVar[str] = "number"
+    optional_column: ClassVar[bool] = False
+
+    def result(self, column: pa.DataType | None) -> pa.DataType:
+        """Return the type of the result."""
+        return pa.float64()
+
+    def of(self, values: Sequence[Any]) -> float | None:
+        """Return the result over non-null values, in the order of their events."""
+        if len(values) < 2 or _beyond(values, LARGEST_SQUARE):
+            return None
+        mean = fsum(values) / len(values)
+        return fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
+
+
+@dataclass(frozen=True, slots=True)
 class Std:
     """Standard deviation of a sample (divisor n - 1). Null with fewer than two values.
-
-    Merges by Chan, Golub and LeVeque, *Updating Formulae and a Pairwise Algorithm for Computing Sample Variances*
-    (1979), so that no large sums are subtracted.
 
     >>> Std().of([1.0, 3.0])
     1.4142135623730951
@@ -77,10 +98,8 @@ class Std:
 
     def of(self, values: Sequence[Any]) -> float | None:
         """Return the result over non-null values, in the order of their events."""
-        if len(values) < 2 or _beyond(values, LARGEST_SQUARE):
-            return None
-        mean = fsum(values) / len(values)
-        return sqrt(fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+        variance = Variance().of(values)
+        return None if variance is None else sqrt(variance)
 
 
 def _beyond(values: Sequence[Any], largest: float) -> bool:

@@ -9,10 +9,12 @@ from typing import Any, ClassVar, Protocol
 import pyarrow as pa
 
 from contract.durations import parse_duration
-from pipelines.semantics.aggregators.counting import Count, CountDistinct
+from pipelines.semantics.aggregators.arguments import FunctionError, split_arguments
+from pipelines.semantics.aggregators.counting import Count, CountBy, CountDistinct
 from pipelines.semantics.aggregators.extremes import Max, Min
-from pipelines.semantics.aggregators.moments import Mean, Std, Sum
-from pipelines.semantics.aggregators.positions import Duration, First, Last, LastN
+from pipelines.semantics.aggregators.flags import AllTrue, AnyTrue
+from pipelines.semantics.aggregators.moments import Mean, Std, Sum, Variance
+from pipelines.semantics.aggregators.positions import Duration, First, FirstN, Last, LastN
 
 
 class Aggregator(Protocol):
@@ -20,7 +22,8 @@ class Aggregator(Protocol):
 
     Attributes:
         cells: What panes keep for it, by its plain name (`pipelines/semantics/panes/program.py`).
-        takes: What the column must hold: `any`, `number` or `time`.
+        takes: What the column must hold: `any`, `number`, `boolean`, `category` (a text, a whole
+            number or a boolean) or `time`.
         optional_column: Whether the function may go without a column; it then works on the events themselves.
     """
 
@@ -40,26 +43,40 @@ PLAIN: dict[str, Callable[[], Aggregator]] = {
     "count_distinct": CountDistinct,
     "sum": Sum,
     "mean": Mean,
+    "variance": Variance,
     "std": Std,
     "min": Min,
     "max": Max,
+    "any": AnyTrue,
+    "all": AllTrue,
     "first": First,
     "last": Last,
     "duration": Duration,
 }
 
-NAMES = (*PLAIN, "last_n(N)", *(f"session_{name}(GAP)" for name in PLAIN))
+ARGUED: dict[str, tuple[str, Callable[[str, list[str]], Aggregator]]] = {
+    "count_by": ("VALUE", CountBy.parse),
+    "first_n": ("N", FirstN.parse),
+    "last_n": ("N", LastN.parse),
+}
+"""Functions with something in brackets: what it is called, and who reads it."""
 
+ONLY_WINDOWS: dict[str, str] = {}
+"""Functions without a form for sessions, and what to use instead."""
 
-class FunctionError(ValueError):
-    """A function that does not exist, or whose argument is wrong."""
+NAMES = (
+    *PLAIN,
+    *(f"{name}({what})" for name, (what, _) in ARGUED.items()),
+    *(f"session_{name}(GAP)" for name in PLAIN if name not in ONLY_WINDOWS),
+    *(f"session_{name}(GAP, {what})" for name, (what, _) in ARGUED.items() if name not in ONLY_WINDOWS),
+)
 
 
 def parse_function(text: str) -> tuple[Aggregator, int | None]:
     """Return the aggregator that a declaration names, and the gap of its session in microseconds, if it has one.
 
     `last_n(10)` takes its number in brackets; `session_sum(30min)` is `sum` over the running session whose events are
-    less than the gap apart.
+    less than the gap apart, `session_last_n(30min, 10)` is `last_n(10)` over it.
 
     Raises:
         FunctionError: The name is unknown or the argument is missing, wrong or not wanted.
@@ -67,22 +84,31 @@ def parse_function(text: str) -> tuple[Aggregator, int | None]:
     >>> parse_function("session_count(30min)")
     (Count(), 1800000000)
     """
-    found = re.fullmatch(r"\s*(\w+)\s*(?:\(\s*([^()]*?)\s*\))?\s*", text)
-    name, argument = (found[1], found[2]) if found else (text, None)
-    if name == "last_n":
-        if argument is None or not argument.isdigit() or int(argument) < 1:
-            raise FunctionError(f"{text!r} needs how many values to keep; write such as last_n(10).")
-        return LastN(int(argument)), None
-    if name.startswith("session_") and name[len("session_") :] in PLAIN:
-        try:
-            gap = parse_duration(argument or "")
-        except ValueError:
-            gap = 0
-        if gap <= 0:
-            raise FunctionError(f"{text!r} needs the gap that ends a session; write such as {name}(30min).")
-        return PLAIN[name[len("session_") :]](), gap
-    if name not in PLAIN:
+    found = re.fullmatch(r"\s*(\w+)\s*(?:\((.*)\))?\s*", text, re.DOTALL)
+    name, inside = (found[1], found[2]) if found else (text, None)
+    arguments = split_arguments(inside or "")
+    plain = name.removeprefix("session_")
+    if plain not in PLAIN and plain not in ARGUED:
         raise FunctionError(f"unknown function {text!r}; use one of {', '.join(NAMES)}.")
-    if argument is not None:
-        raise FunctionError(f"{text!r} takes nothing in brackets; write {name}.")
-    return PLAIN[name](), None
+    gap = None
+    if plain != name:
+        if plain in ONLY_WINDOWS:
+            raise FunctionError(f"{text!r}: there is no {name}; {ONLY_WINDOWS[plain]}.")
+        gap, arguments = _gap(text, name, arguments), arguments[1:]
+    if plain in ARGUED:
+        return ARGUED[plain][1](text, arguments), gap
+    if inside is not None and (gap is None or arguments):
+        more = f"{name}({inside.split(',')[0].strip()})" if gap is not None else name
+        raise FunctionError(f"{text!r} takes nothing {'more ' if gap is not None else ''}in brackets; write {more}.")
+    return PLAIN[plain](), gap
+
+
+def _gap(text: str, name: str, arguments: list[str]) -> int:
+    try:
+        gap = parse_duration(arguments[0] if arguments else "")
+    except ValueError:
+        gap = 0
+    if gap <= 0:
+        more = f", {ARGUED[name.removeprefix('session_')][0]}" if name.removeprefix("session_") in ARGUED else ""
+        raise FunctionError(f"{text!r} needs the gap that ends a session; write such as {name}(30min{more}).")
+    return gap

@@ -33,6 +33,7 @@ from pipelines.semantics.panes.memory import (
     Reals,
 )
 from pipelines.semantics.panes.program import (
+    C_ARGUMENT,
     C_COLUMN,
     C_INT,
     C_IS_REAL,
@@ -43,6 +44,7 @@ from pipelines.semantics.panes.program import (
     EXACT,
     FIRST,
     LARGEST,
+    MATCHING,
     NEVER,
     NONE,
     SMALLEST,
@@ -122,7 +124,8 @@ def take_row(m: Ints, region: int, track: int) -> int:
         if m[cell + C_WHAT] == LARGEST or m[cell + C_WHAT] == SMALLEST:
             m[at + P_INTS + m[cell + C_INT]] = NONE
         elif m[cell + C_WHAT] == FIRST:
-            m[at + P_INTS + m[cell + C_INT] + 1] = NEVER
+            for slot in range(m[cell + C_ARGUMENT]):
+                m[at + P_INTS + m[cell + C_INT] + 2 * slot + 1] = NEVER
     return row
 
 
@@ -156,6 +159,8 @@ def add_event(m: Ints, r: Reals, d: Ints, s: Reals, cell: int, ints: int, reals:
             exact.add_square(r, reals + m[cell + C_REAL], x)
         else:
             m[place] += 1
+    elif what == MATCHING and d[word] == m[cell + C_ARGUMENT]:
+        m[place] += 1
 
 
 @inlined
@@ -170,13 +175,55 @@ def enter_cell(m: Ints, r: Reals, d: Ints, s: Reals, cell: int, at: int, event: 
         return
     place = at + P_INTS + m[cell + C_INT]
     if what == FIRST:
-        ids = at + m[H_ROW_IDS] + m[cell + C_NUMBER] * m[H_ID_WORDS]
-        if m[place + 1] == NEVER or earlier(m, d, event, m[place + 1], ids):
-            m[place], m[place + 1] = d[word], d[event]
-            for part in range(m[H_ID_WORDS]):
-                m[ids + part] = d[event + 1 + part]
+        _enter_first(m, d, cell, at, event, d[word])
     else:
         m[place] = max(m[place], sort_key(d[word], m[cell + C_IS_REAL], what == SMALLEST))
+
+
+@compiled
+def _enter_first(m: Ints, d: Ints, cell: int, at: int, event: int, word: int) -> None:
+    """Put a value among the earliest ones of the pane at `at`, if it is of them."""
+    most, width = m[cell + C_ARGUMENT], m[H_ID_WORDS]
+    place, ids = at + P_INTS + m[cell + C_INT], at + m[H_ROW_IDS] + m[cell + C_NUMBER] * width
+    slot = most
+    while slot > 0:
+        ts = m[place + 2 * slot - 1]
+        if ts != NEVER and not earlier(m, d, event, ts, ids + (slot - 1) * width):
+            break
+        slot -= 1
+    if slot == most:
+        return
+    for other in range(most - 1, slot, -1):
+        _copy_first(m, place, ids, width, other - 1, other)
+    m[place + 2 * slot], m[place + 2 * slot + 1] = word, d[event]
+    for part in range(width):
+        m[ids + slot * width + part] = d[event + 1 + part]
+
+
+@inlined
+def _copy_first(m: Ints, place: int, ids: int, width: int, source: int, target: int) -> None:
+    m[place + 2 * target], m[place + 2 * target + 1] = m[place + 2 * source], m[place + 2 * source + 1]
+    for part in range(width):
+        m[ids + target * width + part] = m[ids + source * width + part]
+
+
+@compiled
+def _join_first(m: Ints, cell: int, at: int, before: int) -> None:
+    """Put the earliest values of the pane at `before` before those of the one at `at`."""
+    most, width = m[cell + C_ARGUMENT], m[H_ID_WORDS]
+    ints, ids = P_INTS + m[cell + C_INT], m[H_ROW_IDS] + m[cell + C_NUMBER] * width
+    count = 0
+    while count < most and m[before + ints + 2 * count + 1] != NEVER:
+        count += 1
+    for slot in range(most - 1, count - 1, -1):
+        _copy_first(m, at + ints, at + ids, width, slot - count, slot)
+    for slot in range(count):
+        m[at + ints + 2 * slot], m[at + ints + 2 * slot + 1] = (
+            m[before + ints + 2 * slot],
+            m[before + ints + 2 * slot + 1],
+        )
+        for part in range(slot * width, (slot + 1) * width):
+            m[at + ids + part] = m[before + ids + part]
 
 
 @compiled
@@ -186,11 +233,7 @@ def join_cell(m: Ints, r: Reals, cell: int, at: int, before: int) -> None:
     if what == LARGEST or what == SMALLEST:
         m[place] = max(m[place], m[other])
     elif what == FIRST:
-        if m[other + 1] != NEVER:
-            m[place], m[place + 1] = m[other], m[other + 1]
-            ids = m[H_ROW_IDS] + m[cell + C_NUMBER] * m[H_ID_WORDS]
-            for part in range(m[H_ID_WORDS]):
-                m[at + ids + part] = m[before + ids + part]
+        _join_first(m, cell, at, before)
     else:
         m[place] += m[other]
         if what == EXACT or what == SQUARES:

@@ -79,8 +79,8 @@ def rounded(row: Row, at: int) -> float:
 
 
 @compiled
-def deviation(row: Row, total_at: int, squares_at: int, count: int) -> float:
-    """Return the standard deviation of a sample (divisor `count - 1`) from exact sums of its terms and their squares."""
+def variance(row: Row, total_at: int, squares_at: int, count: int) -> float:
+    """Return the variance of a sample (divisor `count - 1`) from exact sums of its terms and their squares."""
     a, b = two_sum(row[total_at], row[total_at + 1] + row[total_at + 2])
     square, error = two_product(a, a)
     error += 2.0 * a * b
@@ -94,4 +94,4 @@ def deviation(row: Row, total_at: int, squares_at: int, count: int) -> float:
     spread = difference + (left + (r - tail))
     if spread <= _ROUNDING * q:
         return 0.0
-    return float(np.sqrt(spread / (count - 1)))
+    return spread / (count - 1)

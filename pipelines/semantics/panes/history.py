@@ -10,6 +10,7 @@ import pyarrow as pa
 from pipelines.semantics.events import Events
 from pipelines.semantics.feature import Feature
 from pipelines.semantics.panes.columns import Words, values_of
+from pipelines.semantics.panes.derived import encode_columns
 from pipelines.semantics.panes.desk import Desk, events_of
 from pipelines.semantics.panes.memory import H_PANES, Ints, Memory
 from pipelines.semantics.panes.program import NEVER, Program, compile_features, lists_of
@@ -27,9 +28,10 @@ def feature_log(features: Sequence[Feature], events: Events, start: int, stop: i
     to `GROUP` events are by (hop of time, entity, t).
     """
     program = compile_features(features, {name: column.type for name, column in events.columns.items()})
-    words = {name: Words(events.columns[name].type) for name in program.columns}
+    words = {name: Words(events.columns[name].type, program.texts.get(name, ())) for name in program.columns}
     ids = np.arange(len(events), dtype=np.int64).reshape(-1, 1)  # sorted by id where times are equal
-    table = events_of(program, events.ts, ids, [words[name].encode(events.columns[name]) for name in program.columns])
+    columns = {name: events.columns[name] for name in program.columns}
+    table = events_of(program, events.ts, ids, encode_columns(words, program.derived, columns))
     lists = lists_of(program)
     parts = [
         Rows(rows[:, 0] + first, rows[:, 1].copy(), values_of(features, words, lists, rows))

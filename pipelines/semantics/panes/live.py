@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from pipelines.semantics.feature import Feature
 from pipelines.semantics.panes.columns import Words, id_words, values_of
+from pipelines.semantics.panes.derived import encode_columns
 from pipelines.semantics.panes.desk import Desk, events_of
 from pipelines.semantics.panes.memory import (
     E_HEAD,
@@ -58,7 +59,7 @@ class LiveView:
         self.program: Program = compile_features(features, kinds)
         self.memory = Memory(self.program)
         self.seen = Seen(1)
-        self.words = {name: Words(kinds[name]) for name in self.program.columns}
+        self.words = {name: Words(kinds[name], self.program.texts.get(name, ())) for name in self.program.columns}
         self._lists = lists_of(self.program)
 
     def take(
@@ -97,7 +98,8 @@ class LiveView:
         if not new.all():
             order, entity, ts, words = order[new], entity[new], ts[new], words[new]
         at = pa.array(order)
-        encoded = [self.words[name].encode(columns[name].take(at)) for name in self.program.columns]
+        taken = {name: columns[name].take(at) for name in self.program.columns}
+        encoded = encode_columns(self.words, self.program.derived, taken)
         touched = distinct(np.concatenate([entity, due])) if len(due) else of_sorted(entity)
         first = np.searchsorted(entity, touched, "left")
         last = np.searchsorted(entity, touched, "right")

@@ -1,7 +1,8 @@
 """Compiles the features of a view into arrays of numbers that the kernel follows.
 
 A *track* is a window: it cuts time into panes of its slide and keeps, for each entity, the panes inside. A *cell* is what a
-pane holds of a column: a count, an exact sum, the largest value. Features that need the same cell share it. The sessions of
+pane holds of a column: a count, an exact sum, the largest value. Features that need the same cell share it. A column may be a
+*derived* one, made of others before the kernel sees it. The sessions of
 one gap are a track too, whose panes are sessions; a session feature also has its cells in the window, for a session that is
 longer than that.
 """
@@ -15,21 +16,28 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from pipelines.semantics.aggregators.counting import CountBy
+from pipelines.semantics.aggregators.positions import FirstN
 from pipelines.semantics.feature import Feature
+from pipelines.semantics.panes.derived import Derived
 from pipelines.semantics.panes.exact import PARTS
+from pipelines.semantics.panes.inputs import Inputs
 
 Ints = npt.NDArray[np.int64]
 
 # What a cell holds.
-EVENTS, VALUES, TOTAL, EXACT, SQUARES, LARGEST, SMALLEST, FIRST, DISTINCT = range(9)
+EVENTS, VALUES, TOTAL, EXACT, SQUARES, LARGEST, SMALLEST, FIRST, DISTINCT, MATCHING = range(10)
 
 # What a feature makes of its places a to d, or of a ring.
-COUNT, INTEGER, REAL, MEAN, MEAN_INTEGER, STD, EXTREME, EARLIEST, LATEST, LATEST_N, DURATION = range(11)
+(
+    COUNT, INTEGER, REAL, MEAN, MEAN_INTEGER, ANY, ALL, VARIANCE, STD,
+    EXTREME, EARLIEST, LATEST, DURATION, LATEST_N, EARLIEST_N,
+) = range(15)  # fmt: skip
 
 NONE, NEVER = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
 # Columns of the arrays below.
-C_TRACK, C_WHAT, C_COLUMN, C_INT, C_REAL, C_NUMBER, C_IS_REAL = range(7)
+C_TRACK, C_WHAT, C_COLUMN, C_INT, C_REAL, C_NUMBER, C_IS_REAL, C_ARGUMENT = range(8)
 F_OP, F_TRACK, F_SESSION, F_RING, F_MOST, F_LIST, F_COLUMN, F_A, F_B, F_C, F_D = range(11)
 F_SA, F_SB, F_SC, F_SD, F_IS_REAL, F_NUMBER = range(11, 17)
 SLOTS = 4  # a feature's places in a pane, and as many in a session
@@ -42,11 +50,13 @@ class Program:
     """A view's features, as tables of numbers.
 
     Attributes:
-        columns: The input columns; the event times are one more, the last.
+        columns: The input columns. Behind them come the derived ones; the event times are one more, the last.
+        derived: Columns made of these.
+        texts: The texts that features name, by column; they are numbered before all others.
         tracks: int64 (tracks + 1, 5): size (of a session, its gap), slide, the group whose events it takes, its first cell, its
             first feature.
             Windows first, then sessions; the last row only ends the cells and features.
-        cells: int64 (cells, 7).
+        cells: int64 (cells, 8).
         features: int64 (features, 17), by track; each has the number that it has in the view.
         rings: int64 (rings, 4): group, column, length, where it starts in an entity's words.
         groups: int64 (groups,): the slide at whose multiples events enter; 0 where they enter as time passes them.
@@ -59,6 +69,8 @@ class Program:
     """
 
     columns: tuple[str, ...]
+    derived: tuple[Derived, ...]
+    texts: Mapping[str, tuple[str, ...]]
     tracks: Ints
     cells: Ints
     features: Ints
@@ -86,20 +98,20 @@ class _Track:
     size: int
     slide: int
     group: int
-    cells: dict[tuple[int, int], tuple[int, int, int]] = field(default_factory=dict)
+    cells: dict[tuple[int, int, int], tuple[int, int, int]] = field(default_factory=dict)
     ints: int = 0
     reals: int = 0
     numbers: dict[int, int] = field(default_factory=dict)
 
-    def cell(self, what: int, column: int) -> tuple[int, int, int]:
+    def cell(self, what: int, column: int, argument: int = 0) -> tuple[int, int, int]:
         """Return the places of a cell among the track's integers and reals, and its number among its like."""
-        if (what, column) not in self.cells:
+        if (what, column, argument) not in self.cells:
             like = LARGEST if what == SMALLEST else what
-            self.cells[what, column] = self.ints, self.reals, self.numbers.get(like, 0)
-            self.numbers[like] = self.numbers.get(like, 0) + 1
-            self.ints += 2 if what == FIRST else 1
+            self.cells[what, column, argument] = self.ints, self.reals, self.numbers.get(like, 0)
+            self.numbers[like] = self.numbers.get(like, 0) + (argument if what == FIRST else 1)
+            self.ints += 2 * argument if what == FIRST else 1
             self.reals += PARTS if what in (EXACT, SQUARES) else 0
-        return self.cells[what, column]
+        return self.cells[what, column, argument]
 
 
 def compile_features(features: Sequence[Feature], kinds: Mapping[str, pa.DataType]) -> Program:
@@ -109,9 +121,9 @@ def compile_features(features: Sequence[Feature], kinds: Mapping[str, pa.DataTyp
         features: The features; all have the same delay and alignment.
         kinds: The types of the input columns.
     """
-    columns = tuple(dict.fromkeys(f.column for f in features if f.column is not None))
-    time = len(columns)
-    real = [pa.types.is_floating(kinds[name]) for name in columns] + [False]
+    inputs = Inputs(tuple(dict.fromkeys(name for f in features for name in f.inputs)), kinds)
+    own = [inputs.column_of(feature) for feature in features]
+    time, real = inputs.time, inputs.real
     first = features[0].window
     groups = sorted({f.window.slide for f in features}) if first.aligned else [0]
     windows: dict[tuple[int, int], _Track] = {}
@@ -119,23 +131,23 @@ def compile_features(features: Sequence[Feature], kinds: Mapping[str, pa.DataTyp
     rings: dict[tuple[int, int], int] = {}
     rows: list[list[int]] = []
     lists = 0
-    for feature in features:
+    for feature, place in zip(features, own, strict=True):
         window = feature.window
+        column = time if place is None else place
         group = groups.index(window.slide) if first.aligned else 0
         track = windows.setdefault((window.size, window.slide), _Track(window.size, window.slide, group))
         track.cell(EVENTS, time)
-        column = time if feature.column is None else columns.index(feature.column)
-        op, *of_window = _cells(feature, track, column, real[column], False)
+        op, *of_window = _cells(feature, track, column, inputs)
         of_session = [0] * SLOTS
         if feature.gap is not None:
             session = sessions.setdefault(feature.gap, _Track(feature.gap, 0, 0))
             session.cell(EVENTS, time)
-            _, *of_session = _cells(feature, session, column, real[column], True)
+            _, *of_session = _cells(feature, session, column, inputs)
         most, ring = getattr(feature.aggregator, "n", 1), -1
         if op in (LATEST, LATEST_N, DURATION):
             rings[group, column] = max(rings.get((group, column), 0), most)
             ring = list(rings).index((group, column))
-        kept = most if op == LATEST_N else 0
+        kept = most if op >= LATEST_N else 0
         at = list(windows).index((window.size, window.slide))
         gap = -1 if feature.gap is None else list(sessions).index(feature.gap)
         rows.append([op, at, gap, ring, kept, lists, column, *of_window, *of_session, int(real[column]), len(rows)])
@@ -147,7 +159,9 @@ def compile_features(features: Sequence[Feature], kinds: Mapping[str, pa.DataTyp
     table, cells = _tables(tracks, real)
     table[:, T_FEATURE] = np.searchsorted([row[F_TRACK] for row in rows], np.arange(len(table)))
     return Program(
-        columns,
+        inputs.plain,
+        tuple(inputs.derived),
+        {name: tuple(texts) for name, texts in inputs.texts.items()},
         table,
         cells,
         np.array(rows, np.int64),
@@ -171,9 +185,12 @@ def lists_of(program: Program) -> list[int]:
     return [int(at) for _, at in sorted(program.features[:, [F_NUMBER, F_LIST]].tolist())]
 
 
-def _cells(feature: Feature, track: _Track, column: int, real: bool, session: bool) -> tuple[int, int, int, int, int]:
+def _cells(feature: Feature, track: _Track, column: int, inputs: Inputs) -> tuple[int, int, int, int, int]:
     """Return what a feature makes of its cells, and their places; what it needs is entered into the track."""
-    what = feature.aggregator.cells
+    what, real = feature.aggregator.cells, inputs.real[column]
+    if isinstance(feature.aggregator, CountBy):
+        word = inputs.word_of(column, feature.aggregator.value)
+        return COUNT, track.cell(MATCHING, column, word)[0], 0, 0, 0
     if what == "count":
         return COUNT, track.cell(EVENTS if feature.column is None else VALUES, column)[0], 0, 0, 0
     if what == "count_distinct":
@@ -188,10 +205,13 @@ def _cells(feature: Feature, track: _Track, column: int, real: bool, session: bo
     if what == "mean":
         beyond, total, _ = track.cell(EXACT, column)
         return MEAN, track.cell(VALUES, column)[0], total, beyond, 0
-    if what == "std":
+    if what in ("any", "all"):
+        places = track.cell(VALUES, column)[0], track.cell(TOTAL, column)[0]
+        return ANY if what == "any" else ALL, *places, 0, 0
+    if what in ("variance", "std"):
         values, total = track.cell(VALUES, column)[0], track.cell(EXACT, column)[1]
         beyond, squares, _ = track.cell(SQUARES, column)
-        return STD, values, total, squares, beyond
+        return STD if what == "std" else VARIANCE, values, total, squares, beyond
     if what in ("min", "max"):
         place, _, chain = track.cell(LARGEST if what == "max" else SMALLEST, column)
         return EXTREME, place, chain, 1 if what == "max" else -1, 0
@@ -199,7 +219,9 @@ def _cells(feature: Feature, track: _Track, column: int, real: bool, session: bo
         return LATEST, 0, 0, 0, 0
     if what == "last_n":
         return LATEST_N, 0, 0, 0, 0
-    return DURATION if what == "duration" else EARLIEST, track.cell(FIRST, column)[0], 0, 0, 0
+    if isinstance(feature.aggregator, FirstN):
+        return EARLIEST_N, track.cell(FIRST, column, feature.aggregator.n)[0], 0, 0, 0
+    return DURATION if what == "duration" else EARLIEST, track.cell(FIRST, column, 1)[0], 0, 0, 0
 
 
 def _tables(tracks: Sequence[_Track], real: Sequence[bool]) -> tuple[Ints, Ints]:
@@ -207,8 +229,8 @@ def _tables(tracks: Sequence[_Track], real: Sequence[bool]) -> tuple[Ints, Ints]
     cells: list[list[int]] = []
     for at, track in enumerate(tracks):
         table.append([track.size, track.slide, track.group, len(cells), 0])
-        for (what, column), (place, reals, number) in track.cells.items():
-            cells.append([at, what, column, place, reals, number, int(real[column])])
+        for (what, column, argument), (place, reals, number) in track.cells.items():
+            cells.append([at, what, column, place, reals, number, int(real[column]), argument])
     table.append([0, 0, 0, len(cells), 0])
     return np.array(table, np.int64), np.array(cells, np.int64)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from pipelines.semantics.panes import exact
 from pipelines.semantics.panes.cells import row_at, word_of_key
 from pipelines.semantics.panes.memory import (
@@ -21,6 +23,7 @@ from pipelines.semantics.panes.memory import (
     H_VALUE,
     H_WINDOWS,
     NIL,
+    OUTSIDE,
     P_AFTER,
     P_INTS,
     P_NUMBER,
@@ -30,6 +33,8 @@ from pipelines.semantics.panes.memory import (
     Reals,
 )
 from pipelines.semantics.panes.program import (
+    ALL,
+    ANY,
     COUNT,
     DURATION,
     EARLIEST,
@@ -79,7 +84,7 @@ def refresh(m: Ints, r: Reals, d: Ints, s: Reals, entity: int, t: int) -> bool:
 
 @inlined
 def _refresh_feature(m: Ints, r: Reals, d: Ints, s: Reals, entity: int, feature: int, t: int) -> bool:
-    if m[feature + F_OP] == LATEST_N:
+    if m[feature + F_OP] >= LATEST_N:
         return _refresh_list(m, entity, feature, t)
     valid, word = _value(m, r, d, s, entity, feature, t)
     at = entity_at(m, entity) + m[H_VALUE] + m[feature + F_NUMBER]
@@ -100,20 +105,25 @@ def _starts_at(m: Ints, track: int, t: int) -> int:
 
 
 @inlined
-def _value(m: Ints, r: Reals, d: Ints, s: Reals, entity: int, feature: int, t: int) -> tuple[bool, int]:
+def _running(m: Ints, entity: int, feature: int, t: int) -> int:
+    """Return a feature's running session; `NIL` where there is none, `OUTSIDE` where it is longer than the window."""
     session = m[feature + F_SESSION]
-    if session == NIL:
-        return _of_window(m, r, d, s, entity, feature, t)
     row = m[running_at(m, entity, session - m[H_WINDOWS]) + 1]
     gap = m[m[H_TRACK] + session * TRACK_WORDS + T_SIZE]
-    op = m[feature + F_OP]
     if row == NIL or t - m[H_DELAY] - m[row_at(m, H_SESSION, row) + P_UNTIL] >= gap:
+        return NIL
+    return OUTSIDE if m[row_at(m, H_SESSION, row) + P_NUMBER] < _starts_at(m, m[feature + F_TRACK], t) else row
+
+
+@inlined
+def _value(m: Ints, r: Reals, d: Ints, s: Reals, entity: int, feature: int, t: int) -> tuple[bool, int]:
+    row = OUTSIDE if m[feature + F_SESSION] == NIL else _running(m, entity, feature, t)
+    if row == OUTSIDE:  # what is inside is the window's
+        return _of_window(m, r, d, s, entity, feature, t)
+    op = m[feature + F_OP]
+    if row == NIL:
         return op == COUNT or op == INTEGER or op == REAL, 0
     at = row_at(m, H_SESSION, row)
-    if m[at + P_NUMBER] < _starts_at(
-        m, m[feature + F_TRACK], t
-    ):  # longer than the window: what is inside is the window's
-        return _of_window(m, r, d, s, entity, feature, t)
     ints = at + P_INTS
     if op == EXTREME:
         key = m[ints + m[feature + F_SA]]
@@ -163,9 +173,13 @@ def _of_cells(m: Ints, r: Reals, d: Ints, s: Reals, op: int, places: int, ints: 
     if op == MEAN:
         valid = count > 0 and m[ints + m[places + 2]] == 0
         return valid, _bits(d, s, exact.rounded(r, reals + m[places + 1]) / max(count, 1))
+    if op == ANY or op == ALL:
+        true = m[ints + m[places + 1]]
+        return count > 0, 1 if true == count or (op == ANY and true > 0) else 0
     if count < 2 or m[ints + m[places + 3]] > 0:
         return False, 0
-    return True, _bits(d, s, exact.deviation(r, reals + m[places + 1], reals + m[places + 2], count))
+    variance = exact.variance(r, reals + m[places + 1], reals + m[places + 2], count)
+    return True, _bits(d, s, np.sqrt(variance) if op == STD else variance)
 
 
 @inlined
@@ -196,20 +210,55 @@ def _latest(m: Ints, entity: int, ring: int, start: int) -> tuple[bool, int]:
 
 @compiled
 def _refresh_list(m: Ints, entity: int, feature: int, t: int) -> bool:
-    ring, features = m[feature + F_RING], m[H_FEATURES]
-    start = _starts_at(m, m[feature + F_TRACK], t)
-    length, width = m[entity_at(m, entity) + m[H_RING_LENGTH] + ring], slot_words(m)
-    at = slots_at(m, entity, ring)
-    first = max(0, length - m[feature + F_MOST])
+    """Bring a list up to `t`; say whether it changed."""
+    values, features = entity_at(m, entity) + m[H_VALUE], m[H_FEATURES]
+    length_at, place = values + 2 * features + m[feature + F_NUMBER], values + 3 * features + m[feature + F_LIST]
+    row = OUTSIDE if m[feature + F_SESSION] == NIL else _running(m, entity, feature, t)
+    length, changed = 0, False
+    if row == NIL:
+        pass
+    elif m[feature + F_OP] == LATEST_N:
+        start = _starts_at(m, m[feature + F_TRACK], t) if row == OUTSIDE else m[row_at(m, H_SESSION, row) + P_NUMBER]
+        length, changed = _latest_n(m, entity, feature, start, place)
+    elif row == OUTSIDE:
+        row = m[head_at(m, entity, m[feature + F_TRACK])]
+        while row != NIL and length < m[feature + F_MOST]:
+            at = row_at(m, H_PANE, row)
+            length, changed = _earliest_n(m, feature, at + P_INTS + m[feature + F_A], place, length, changed)
+            row = m[at + P_AFTER]
+    else:
+        at = row_at(m, H_SESSION, row) + P_INTS + m[feature + F_SA]
+        length, changed = _earliest_n(m, feature, at, place, length, changed)
+    changed |= length != m[length_at]
+    m[length_at] = length
+    return changed
+
+
+@inlined
+def _latest_n(m: Ints, entity: int, feature: int, start: int, place: int) -> tuple[int, bool]:
+    """List the latest values from `start` on; return how many there are, and whether one is another than before."""
+    ring, width = m[feature + F_RING], slot_words(m)
+    length, at = m[entity_at(m, entity) + m[H_RING_LENGTH] + ring], slots_at(m, entity, ring)
+    first, changed = max(0, length - m[feature + F_MOST]), False
     while first < length and m[at + first * width] < start:
         first += 1
-    values = entity_at(m, entity) + m[H_VALUE]
-    length_at, place = values + 2 * features + m[feature + F_NUMBER], values + 3 * features + m[feature + F_LIST]
-    changed = length - first != m[length_at]
     for slot in range(first, length):
         word = m[at + slot * width + 1]
         if m[place + slot - first] != word:
             m[place + slot - first] = word
             changed = True
-    m[length_at] = length - first
-    return changed
+    return length - first, changed
+
+
+@inlined
+def _earliest_n(m: Ints, feature: int, at: int, place: int, length: int, changed: bool) -> tuple[int, bool]:
+    """List a pane's earliest values behind those that are there; return how many there are, and whether one is another."""
+    most, slot = m[feature + F_MOST], 0
+    while slot < most and length < most and m[at + 2 * slot + 1] != NEVER:
+        word = m[at + 2 * slot]
+        if m[place + length] != word:
+            m[place + length] = word
+            changed = True
+        slot += 1
+        length += 1
+    return length, changed

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.semantics.aggregators.table import NAMES, PLAIN, FunctionError, parse_function
+from pipelines.semantics.aggregators.arguments import FunctionError
+from pipelines.semantics.aggregators.table import NAMES, PLAIN, parse_function
 from pipelines.semantics.events import Events
 from pipelines.semantics.feature import Feature
 from pipelines.semantics.panes.history import feature_log
@@ -21,7 +22,7 @@ from pipelines.semantics.reference import is_null
 from pipelines.semantics.windows import Window
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-FUNCTIONS = [*PLAIN, "last_n(1)", "last_n(3)"]
+FUNCTIONS = [*PLAIN, "last_n(1)", "last_n(3)", "first_n(1)", "first_n(3)"]
 
 dyadic = st.one_of(st.integers(-640, 640).map(lambda n: n / 64), st.sampled_from([0.0, -0.0, float("nan")]))
 INPUTS: dict[str, tuple[pa.DataType, st.SearchStrategy[Any]]] = {
@@ -39,7 +40,7 @@ NUMBERS = ("double", "float", "bigint", "int")
 def fits(function: str) -> Sequence[str]:
     """Return the types that a function takes."""
     takes = parse_function(function)[0].takes
-    return {"number": NUMBERS, "time": ("timestamp",)}.get(takes, tuple(INPUTS))
+    return {"number": NUMBERS, "time": ("timestamp",), "boolean": ("boolean",)}.get(takes, tuple(INPUTS))
 
 
 HOUR = 3_600_000_000
@@ -73,7 +74,7 @@ def test_over_ranges_equals_of_each(function: str, kind: str, data: st.DataObjec
     assert pa.types.is_list(got.type) or got.type.equals(aggregator.result(arrow))
     wanted = [aggregator.of([value for value in raw[a:b] if not is_null(value)]) for a, b in ranges]
     for here, there in zip(got.to_pylist(), wanted, strict=True):
-        assert same(here, there, exact=function != "std"), (here, there)
+        assert same(here, there, exact=function not in ("std", "variance")), (here, there)
 
 
 def same(here: Any, there: Any, exact: bool) -> bool:
@@ -126,6 +127,11 @@ def test_spread_of_equal_values_is_exactly_zero() -> None:
         ("sum", "bigint", 0),
         ("mean", "double", None),
         ("std", "double", None),
+        ("variance", "double", None),
+        ("any", "boolean", None),
+        ("all", "boolean", None),
+        ("count_by(a)", "string", 0),
+        ("first_n(3)", "string", []),
         ("min", "double", None),
         ("max", "bigint", None),
         ("first", "string", None),
@@ -153,9 +159,14 @@ def test_minus_zero_is_zero_when_values_are_told_apart() -> None:
     assert over("count_distinct", pa.array([0.0, -0.0]), [0], [2]).to_pylist() == [1]
 
 
+EXAMPLES = {"GAP": "30min", "VALUE": "a", "N)": "10)"}
+
+
 def test_names_say_how_each_function_is_written() -> None:
     for name in NAMES:
-        parse_function(name.replace("(N)", "(10)").replace("(GAP)", "(30min)"))
+        for what, example in EXAMPLES.items():
+            name = name.replace(what, example)
+        parse_function(name)
 
 
 @pytest.mark.parametrize(
@@ -168,14 +179,21 @@ def test_names_say_how_each_function_is_written() -> None:
         ("", "unknown function ''"),
         ("Count", "unknown function 'Count'"),
         ("count(3)", "'count\\(3\\)' takes nothing in brackets; write count"),
-        ("last_n", "'last_n' needs how many values to keep; write such as last_n\\(10\\)"),
+        ("last_n", "'last_n' needs how many values to keep, 1 to 1000; write such as last_n\\(10\\)"),
         ("last_n(0)", "needs how many values to keep"),
         ("last_n(-1)", "needs how many values to keep"),
         ("last_n(many)", "needs how many values to keep"),
         ("session_count", "'session_count' needs the gap that ends a session; write such as session_count\\(30min\\)"),
         ("session_sum(soon)", "needs the gap that ends a session; write such as session_sum\\(30min\\)"),
         ("session_sum(0s)", "needs the gap that ends a session"),
-        ("session_last_n(30min)", "unknown function 'session_last_n\\(30min\\)'"),
+        ("session_last_n(30min)", "needs how many values to keep"),
+        ("session_last_n(5)", "needs the gap that ends a session; write such as session_last_n\\(30min, N\\)"),
+        ("session_sum(30min, 5)", "takes nothing more in brackets; write session_sum\\(30min\\)"),
+        ("last_n(1001)", "needs how many values to keep, 1 to 1000; write such as last_n\\(10\\)"),
+        ("first_n", "needs how many values to keep, 1 to 1000; write such as first_n\\(10\\)"),
+        ("first_n(3, b)", "has too much in brackets; write such as first_n\\(10\\)"),
+        ("count_by", "'count_by' needs the value to count; write such as count_by\\(card\\)"),
+        ("count_by(a, b)", "has too much in brackets; write such as count_by\\('a, b'\\)"),
     ],
 )
 def test_a_wrong_function_is_refused_with_what_to_write(text: str, message: str) -> None:

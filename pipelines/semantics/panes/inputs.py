@@ -1,0 +1,64 @@
+"""Numbers the columns that a view's features read: those of the events, those derived from them, the event times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+from pipelines.semantics.feature import Feature
+from pipelines.semantics.panes.derived import Derived, Joint
+
+
+class Inputs:
+    """The columns that a view's features read.
+
+    Attributes:
+        plain: Those of the events.
+        kinds: Their types.
+        derived: Those made of them.
+        texts: The texts that features name, by column.
+    """
+
+    def __init__(self, plain: tuple[str, ...], kinds: Mapping[str, pa.DataType]) -> None:
+        """Start with the events' own columns."""
+        self.plain = plain
+        self.kinds = [kinds[name] for name in plain]
+        self.derived: list[Derived] = []
+        self.texts: dict[str, list[str]] = {}
+
+    @property
+    def time(self) -> int:
+        """Return the number of the column of event times, the last."""
+        return len(self.plain) + len(self.derived)
+
+    @property
+    def real(self) -> list[bool]:
+        """Return which columns hold reals."""
+        return [*map(pa.types.is_floating, self.kinds), *(one.real for one in self.derived), False]
+
+    def column_of(self, feature: Feature) -> int | None:
+        """Return the number of the column that a feature reads; None for the event times."""
+        if feature.column is None:
+            return None
+        column = self.plain.index(feature.column)
+        if not feature.others:
+            return column
+        others = {self.plain.index(name) for name in feature.others}
+        return self._derive(Joint(column, tuple(sorted(others)), self.real[column]))
+
+    def word_of(self, column: int, value: str) -> int:
+        """Return the word of a value that a declaration names."""
+        if pa.types.is_boolean(self.kinds[column]):
+            return int(value == "true")
+        if pa.types.is_integer(self.kinds[column]):
+            return int(value)
+        texts = self.texts.setdefault(self.plain[column], [])
+        if value not in texts:
+            texts.append(value)
+        return texts.index(value)
+
+    def _derive(self, derived: Derived) -> int:
+        if derived not in self.derived:
+            self.derived.append(derived)
+        return len(self.plain) + self.derived.index(derived)
