@@ -227,7 +227,7 @@ def test_empty_table_writes_nothing(client: redis.Redis, clicks: ViewLayout) -> 
 
 def test_key_expires_when_asked_to(client: redis.Redis, clicks: ViewLayout) -> None:
     OnlineWriter(client, clicks, key_ttl_seconds=100).write(rows(("a", T, 1)), "event_timestamp")
-    assert 0 < client.ttl(client.scan_iter()[0]) <= 100
+    assert 0 < client.ttl(next(client.scan_iter())) <= 100
 
 
 @pytest.mark.parametrize(
