@@ -3,12 +3,16 @@
 An array is cut into pages of 512 bytes. A save writes the pages whose checksum is another than at the save before to one new
 file; the manifest, which goes into Bytewax's recovery store, names the files that make up the whole. When they hold several
 times what is alive, the next save writes everything and starts anew.
+
+A save holds up the stream, so it writes pages as they are; a thread compresses the file afterwards, ten to one, in its place.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -62,6 +66,7 @@ class PagedArrays:
         self._number = 0
         self._gone: deque[tuple[int, str]] = deque()
         self._saves = 0
+        self._packer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pages")
 
     def save(self, arrays: Mapping[str, Ints]) -> Manifest:
         """Write what changed, and return what makes up the whole.
@@ -80,7 +85,8 @@ class PagedArrays:
         if count:
             self._number += 1
             name = f"{self._number:012}.pages"
-            self._write(name, arrays, changed)
+            _write(self._folder / name, _batches(arrays, changed))
+            self._packer.submit(_pack, self._folder / name)
             files.append((name, count))
         self._forget([name for name, _ in self._files if anew])
         self._files, self._sums = files, sums
@@ -109,7 +115,7 @@ class PagedArrays:
                 arrays[name][page[mine]] = words[mine]
             self._files.append((file, len(table)))
         self._sums = {name: _checksums(array) for name, array in arrays.items()}
-        for path in self._folder.glob("*.pages"):
+        for path in self._folder.glob("*.pages*"):
             if path.name not in manifest.files:
                 path.unlink()
         self._number = max((int(file.partition(".")[0]) for file in manifest.files), default=0)
@@ -124,27 +130,40 @@ class PagedArrays:
         same = min(len(old), len(new))
         return np.concatenate([np.flatnonzero(old[:same] != new[:same]), np.arange(same, len(new))])
 
-    def _write(self, name: str, arrays: Mapping[str, Ints], changed: Mapping[str, Ints]) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        batches = []
-        for number, (array, pages) in enumerate(changed.items()):
-            words = np.ascontiguousarray(_whole_pages(arrays[array])[pages])
-            data = pa.Array.from_buffers(pa.binary(PAGE * 8), len(pages), [None, pa.py_buffer(words)])
-            batches.append(pa.record_batch([pa.array(np.full(len(pages), number, np.int32)), pages, data], _SCHEMA))
-        options = pa.ipc.IpcWriteOptions(compression="zstd")
-        with (
-            replacing(self._folder / name) as unfinished,
-            pa.OSFile(str(unfinished), "wb") as sink,
-            pa.ipc.new_file(sink, _SCHEMA, options=options) as writer,
-        ):
-            for batch in batches:
-                writer.write_batch(batch)
-
     def _forget(self, files: list[str]) -> None:
         self._saves += 1
         self._gone += [(self._saves + KEPT, name) for name in files]
         while self._gone and self._gone[0][0] <= self._saves:
             (self._folder / self._gone.popleft()[1]).unlink(missing_ok=True)
+
+
+def _batches(arrays: Mapping[str, Ints], changed: Mapping[str, Ints]) -> list[pa.RecordBatch]:
+    batches = []
+    for number, (array, pages) in enumerate(changed.items()):
+        words = np.ascontiguousarray(_whole_pages(arrays[array])[pages])
+        data = pa.Array.from_buffers(pa.binary(PAGE * 8), len(pages), [None, pa.py_buffer(words)])
+        batches.append(pa.record_batch([pa.array(np.full(len(pages), number, np.int32)), pages, data], _SCHEMA))
+    return batches
+
+
+def _write(path: Path, batches: Sequence[pa.RecordBatch], compression: str | None = None) -> None:
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    with (
+        replacing(path) as unfinished,
+        pa.OSFile(str(unfinished), "wb") as sink,
+        pa.ipc.new_file(sink, _SCHEMA, options=options) as writer,
+    ):
+        for batch in batches:
+            writer.write_batch(batch)
+
+
+def _pack(path: Path) -> None:
+    """Compress a file. It may stay as it is: where the disk is full, or the file has been deleted meanwhile."""
+    with suppress(OSError):
+        with pa.memory_map(str(path)) as source:
+            batches = pa.ipc.open_file(source).read_all().to_batches()
+            if path.is_file():
+                _write(path, batches, "zstd")
 
 
 def _whole_pages(array: Ints) -> Ints:

@@ -28,6 +28,7 @@ def test_every_save_reads_back_as_it_was(tmp_path: Path, saves: list[tuple[list[
             arrays[name][at] = value
         manifest = pages.save(arrays)
         if restart:
+            pages._packer.shutdown()
             pages = PagedArrays(tmp_path / "kept")
             got = pages.load(manifest)
             assert {name: array.tolist() for name, array in got.items()} == {n: a.tolist() for n, a in arrays.items()}
@@ -41,6 +42,15 @@ def test_a_save_writes_only_the_pages_that_changed(tmp_path: Path) -> None:
     assert len(pages.save({"a": array}).files) == 2
     assert 0 < pages.size() - whole < whole / 100
     assert len(pages.save({"a": array}).files) == 2, "nothing changed: no new file"
+
+
+def test_a_file_is_compressed_once_it_is_saved(tmp_path: Path) -> None:
+    pages, array = PagedArrays(tmp_path), np.arange(1_000 * PAGE)
+    manifest = pages.save({"a": array})
+    pages._packer.shutdown()
+    assert 0 < pages.size() < array.nbytes / 2
+    assert [file.name for file in tmp_path.iterdir()] == list(manifest.files)
+    assert np.array_equal(PagedArrays(tmp_path).load(manifest)["a"], array)
 
 
 def test_files_are_written_anew_before_they_hold_several_times_what_is_alive(tmp_path: Path) -> None:
