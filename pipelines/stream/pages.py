@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 import numpy as np
@@ -66,6 +67,7 @@ class PagedArrays:
         self._number = 0
         self._gone: deque[tuple[int, str]] = deque()
         self._saves = 0
+        self._lock = Lock()
         self._packer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pages")
 
     def save(self, arrays: Mapping[str, Ints]) -> Manifest:
@@ -85,8 +87,9 @@ class PagedArrays:
         if count:
             self._number += 1
             name = f"{self._number:012}.pages"
-            _write(self._folder / name, _batches(arrays, changed))
-            self._packer.submit(_pack, self._folder / name)
+            with replacing(self._folder / name) as unfinished:
+                _write(unfinished, _batches(arrays, changed))
+            self._packer.submit(self._pack, self._folder / name)
             files.append((name, count))
         self._forget([name for name, _ in self._files if anew])
         self._files, self._sums = files, sums
@@ -117,7 +120,7 @@ class PagedArrays:
         self._sums = {name: _checksums(array) for name, array in arrays.items()}
         for path in self._folder.glob("*.pages*"):
             if path.name not in manifest.files:
-                path.unlink()
+                path.unlink(missing_ok=True)
         self._number = max((int(file.partition(".")[0]) for file in manifest.files), default=0)
         return {name: arrays[name].ravel()[:length].copy() for name, length in manifest.lengths}
 
@@ -133,8 +136,20 @@ class PagedArrays:
     def _forget(self, files: list[str]) -> None:
         self._saves += 1
         self._gone += [(self._saves + KEPT, name) for name in files]
-        while self._gone and self._gone[0][0] <= self._saves:
-            (self._folder / self._gone.popleft()[1]).unlink(missing_ok=True)
+        with self._lock:
+            while self._gone and self._gone[0][0] <= self._saves:
+                (self._folder / self._gone.popleft()[1]).unlink(missing_ok=True)
+
+    def _pack(self, path: Path) -> None:
+        """Compress a file. It stays as it is where the disk is full, and stays away where it has been deleted meanwhile."""
+        packed = path.with_name(f".{path.name}.packed")
+        with suppress(OSError):
+            with pa.memory_map(str(path)) as source:
+                _write(packed, pa.ipc.open_file(source).read_all().to_batches(), "zstd")
+            with self._lock:
+                if path.is_file():
+                    packed.replace(path)
+        packed.unlink(missing_ok=True)
 
 
 def _batches(arrays: Mapping[str, Ints], changed: Mapping[str, Ints]) -> list[pa.RecordBatch]:
@@ -148,22 +163,9 @@ def _batches(arrays: Mapping[str, Ints], changed: Mapping[str, Ints]) -> list[pa
 
 def _write(path: Path, batches: Sequence[pa.RecordBatch], compression: str | None = None) -> None:
     options = pa.ipc.IpcWriteOptions(compression=compression)
-    with (
-        replacing(path) as unfinished,
-        pa.OSFile(str(unfinished), "wb") as sink,
-        pa.ipc.new_file(sink, _SCHEMA, options=options) as writer,
-    ):
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, _SCHEMA, options=options) as writer:
         for batch in batches:
             writer.write_batch(batch)
-
-
-def _pack(path: Path) -> None:
-    """Compress a file. It may stay as it is: where the disk is full, or the file has been deleted meanwhile."""
-    with suppress(OSError):
-        with pa.memory_map(str(path)) as source:
-            batches = pa.ipc.open_file(source).read_all().to_batches()
-            if path.is_file():
-                _write(path, batches, "zstd")
 
 
 def _whole_pages(array: Ints) -> Ints:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
+from tempfile import mkdtemp
 
 import numpy as np
 import pytest
@@ -18,8 +18,8 @@ change = st.tuples(st.sampled_from("ab"), st.integers(0, 2_000), st.integers(1, 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.lists(change, max_size=5), st.booleans()), max_size=12))
 def test_every_save_reads_back_as_it_was(tmp_path: Path, saves: list[tuple[list[tuple[str, int, int]], bool]]) -> None:
-    shutil.rmtree(tmp_path / "kept", ignore_errors=True)
-    pages, arrays = PagedArrays(tmp_path / "kept"), {"a": np.zeros(0, np.int64), "b": np.arange(10)}
+    kept = Path(mkdtemp(dir=tmp_path))
+    pages, arrays = PagedArrays(kept), {"a": np.zeros(0, np.int64), "b": np.arange(10)}
     manifest = pages.save(arrays)
     for changes, restart in saves:
         for name, at, value in changes:
@@ -29,7 +29,7 @@ def test_every_save_reads_back_as_it_was(tmp_path: Path, saves: list[tuple[list[
         manifest = pages.save(arrays)
         if restart:
             pages._packer.shutdown()
-            pages = PagedArrays(tmp_path / "kept")
+            pages = PagedArrays(kept)
             got = pages.load(manifest)
             assert {name: array.tolist() for name, array in got.items()} == {n: a.tolist() for n, a in arrays.items()}
 
