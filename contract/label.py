@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from contract.source_address import source_address
 from contract.tags import DeclarationError, read_duration, read_tags
 
 
@@ -73,4 +74,4 @@ def read_label(service: str, text: str, sources: Mapping[str, Any]) -> Label:
     if "event_id" not in tags:
         raise ServiceError(f"{name}: no event id; write tags={{'millrace.event_id': '<column>'}} on this file source.")
     known_after = read_duration(name, tags, "known_after")
-    return Label(name, column, source.path, source.timestamp_field, tags["event_id"], known_after)
+    return Label(name, column, source_address(source), source.timestamp_field, tags["event_id"], known_after)

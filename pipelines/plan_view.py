@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from contract.durations import format_duration
+from contract.source_address import source_address
 from contract.tags import read_duration, read_tags
 from contract.types import type_of_ddl, type_of_field
 from pipelines.plan import MAX_SKEW, EventTable, PlanError, ViewPlan
@@ -66,7 +67,7 @@ def plan_stream_view(view: StreamFeatureView, lakes: dict[str, Any]) -> ViewPlan
     columns = topic.columns
     table = EventTable(
         name=source.kafka_options.topic,
-        lake=lake.path,
+        lake=source_address(lake),
         timestamp=_known(source.name, "timestamp_field", source.timestamp_field, columns),
         event_id=_known(source.name, "tag millrace.event_id", tags.get("event_id", ""), columns),
         topic=source.kafka_options.topic,
@@ -107,7 +108,7 @@ def plan_batch_view(view: BatchFeatureView) -> ViewPlan:
     types[source.timestamp_field] = pa.timestamp("us", "UTC")
     table = EventTable(
         name=source.name,
-        lake=source.path,
+        lake=source_address(source),
         timestamp=source.timestamp_field,
         event_id=_known(source.name, "tag millrace.event_id", tags.get("event_id", ""), types),
         known_after=read_duration(source.name, tags, "known_after"),
@@ -140,7 +141,7 @@ def _plan(
         keys=keys,
         features=features,
         table=table,
-        log=view.batch_source.path,
+        log=source_address(view.batch_source),
         ttl=_microseconds(view.ttl),
         transform=transform,
     )

@@ -17,6 +17,7 @@ import pyarrow.dataset as ds
 
 from training.errors import TrainingError
 from training.task import TrainingTask
+from workspace.addresses import open_address
 
 PARTITION = "date"
 MOST_RELEVANT = 31  # XGBoost's gain is 2 to the power of the relevance
@@ -107,8 +108,9 @@ def _checked(task: TrainingTask, labels: pd.Series[Any]) -> pd.Series[Any]:
 
 def _open(declared: TrainingTask) -> ds.Dataset:
     partitions = ds.partitioning(pa.schema([(PARTITION, pa.string())]), flavor="hive")
+    system, folder = open_address(declared.path)
     try:
-        table = ds.dataset(declared.path, format="parquet", partitioning=partitions)
+        table = ds.dataset(folder, format="parquet", partitioning=partitions, filesystem=system)
     except FileNotFoundError as error:
         raise TrainingError(
             f"{declared.source}: {declared.path} does not exist; land label events there by day (`make simulate` lands the"
@@ -118,7 +120,7 @@ def _open(declared: TrainingTask) -> ds.Dataset:
         raise TrainingError(
             f"{declared.source}: {declared.path} holds no label events; land some there by day, or run `make simulate`."
         )
-    return table if _days(table) else ds.dataset(declared.path, format="parquet")
+    return table if _days(table) else ds.dataset(folder, format="parquet", filesystem=system)
 
 
 def _days(table: ds.Dataset) -> list[str]:

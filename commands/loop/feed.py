@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from commands.loop.events import Events
 from commands.loop.history import History
@@ -35,7 +34,7 @@ class Feed:
             if source.table.topic:
                 sent += self.publisher.publish(source.table, known)
             elif len(known):
-                land_events(known, Path(source.table.lake), source.table.timestamp)
+                land_events(known, source.table.lake, source.table.timestamp)
         for source in self.history.sources.values():
             if source.table.topic:
                 self.publisher.tick(source.table.topic, t)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +12,7 @@ import pyarrow.parquet as pq
 from commands.loop.events import Events, EventsError, Simulation, event_times
 from commands.loop.tables import Source
 from pipelines.batch.lake import DAY, day_of
-from workspace.files import replacing
+from workspace.addresses import inside, whole_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +107,8 @@ def land_days(events: pa.Table, source: Source) -> int:
     edges = [*first.tolist(), len(day)]
     for position, number in enumerate(found.tolist()):
         part = events.slice(edges[position], edges[position + 1] - edges[position])
-        with replacing(Path(source.table.lake) / f"date={day_of(number * DAY)}" / "part-0.parquet") as unfinished:
-            pq.write_table(part, unfinished, compression="zstd")
+        with whole_file(inside(source.table.lake, f"date={day_of(number * DAY)}", "part-0.parquet")) as file:
+            pq.write_table(part, file, compression="zstd")
     return len(found)
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.plan import EventTable
+from workspace.addresses import inside, list_files, list_folders, open_address
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -46,8 +46,12 @@ def read_events(spark: SparkSession, table: EventTable, start: int, stop: int) -
 
 
 def days_of(folder: str) -> list[str]:
-    """Return the `date=` partitions of a local folder, in order."""
-    return sorted(path.name.partition("=")[2] for path in Path(folder).glob("date=*"))
+    """Return the `date=` partitions of a folder, in order; none where it is not there.
+
+    Raises:
+        AddressError: It cannot be read.
+    """
+    return sorted(name.partition("=")[2] for name in list_folders(folder) if name.startswith("date="))
 
 
 def newest_event(table: EventTable, day: str) -> int:
@@ -55,10 +59,12 @@ def newest_event(table: EventTable, day: str) -> int:
     import pyarrow.compute as pc
     import pyarrow.dataset as ds
 
-    files = [str(file) for file in (Path(table.lake) / f"date={day}").glob("[!._]*.parquet")]
+    folder = inside(table.lake, f"date={day}")
+    system = open_address(folder)[0]
+    files = [one.path for one in list_files(folder) if one.extension == "parquet" and one.base_name[0] not in "._"]
     if not files:
         return -1
-    newest = pc.max(ds.dataset(files).to_table(columns=[table.timestamp])[table.timestamp]).as_py()
+    newest = pc.max(ds.dataset(files, filesystem=system).to_table(columns=[table.timestamp])[table.timestamp]).as_py()
     return -1 if newest is None else (newest - EPOCH) // timedelta(microseconds=1)
 
 

@@ -17,7 +17,7 @@ from pipelines.plan import EventTable
 from pipelines.stream.dead_letters import DeadLetter, append_letters, log_file
 from pipelines.stream.intake import EventBatch
 from pipelines.stream.outage import Outage, persist
-from workspace.files import replacing
+from workspace.addresses import inside, whole_file
 
 
 class LakeSink(FixedPartitionedSink[EventBatch, None]):
@@ -44,11 +44,11 @@ class LakeSink(FixedPartitionedSink[EventBatch, None]):
         """Open one partition."""
         topic = for_part.rpartition("/")[0]
         table, _ = self._tables[topic]
-        return _LakePartition(Path(table.lake), table.timestamp, self._outage)
+        return _LakePartition(table.lake, table.timestamp, self._outage)
 
 
 class _LakePartition(StatefulSinkPartition[EventBatch, None]):
-    def __init__(self, folder: Path, timestamp: str, outage: Outage) -> None:
+    def __init__(self, folder: str, timestamp: str, outage: Outage) -> None:
         self._folder = folder
         self._timestamp = timestamp
         self._outage = outage
@@ -69,20 +69,24 @@ class _LakePartition(StatefulSinkPartition[EventBatch, None]):
 
 
 def land_events(
-    events: pa.Table, folder: Path, timestamp: str, attempt: Callable[[Callable[[], None]], None] = lambda land: land()
+    events: pa.Table,
+    folder: str | Path,
+    timestamp: str,
+    attempt: Callable[[Callable[[], None]], None] = lambda land: land(),
 ) -> None:
     """Add events to a lake table, a new file for each UTC day among them; a file appears whole or not at all.
 
-    `attempt` runs the landing of one day, and may run it again when it fails.
+    The folder is a local path or an address such as `s3://bucket/lake/clicks`. `attempt` runs the landing of one day, and may
+    run it again when it fails.
     """
     days = pc.cast(pc.cast(events[timestamp], pa.date32()), pa.string())
     for day in pc.unique(days).to_pylist():
-        attempt(partial(_land_day, events.filter(pc.equal(days, day)), folder / f"date={day}"))
+        attempt(partial(_land_day, events.filter(pc.equal(days, day)), inside(folder, f"date={day}")))
 
 
-def _land_day(events: pa.Table, folder: Path) -> None:
-    with replacing(folder / f"stream-{uuid.uuid4().hex}.parquet") as unfinished:
-        pq.write_table(events, unfinished, compression="zstd")
+def _land_day(events: pa.Table, folder: str) -> None:
+    with whole_file(inside(folder, f"stream-{uuid.uuid4().hex}.parquet")) as file:
+        pq.write_table(events, file, compression="zstd")
 
 
 class DeadLetterSink(DynamicSink[EventBatch]):

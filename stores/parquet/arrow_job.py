@@ -14,6 +14,9 @@ from feast.infra.offline_stores.file_source import FileSource, SavedDatasetFileS
 from feast.infra.offline_stores.offline_store import RetrievalJob, RetrievalMetadata
 from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.saved_dataset import SavedDatasetStorage
+from pyarrow import fs
+
+from workspace.addresses import inside, open_address, whole_file, with_endpoint
 
 
 class ArrowRetrievalJob(RetrievalJob):
@@ -73,24 +76,23 @@ class ArrowRetrievalJob(RetrievalJob):
             raise ValueError(
                 f"saved dataset: {type(storage).__name__} is not a file; use SavedDatasetFileStorage(path=...)."
             )
-        path = local_path(storage.file_options.uri, self._repo_path)
-        if path.exists() and not allow_overwrite:
-            raise SavedDatasetLocationAlreadyExists(location=str(path))
-        file = path if path.suffix == ".parquet" else path / "part-0.parquet"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(self.to_arrow(), file)
+        path = address_of(self._repo_path, storage.file_options)
+        if is_taken(path) and not allow_overwrite:
+            raise SavedDatasetLocationAlreadyExists(location=path)
+        result = self.to_arrow()
+        with whole_file(
+            path if path.partition("?")[0].endswith(".parquet") else inside(path, "part-0.parquet")
+        ) as file:
+            pq.write_table(result, file)
 
 
-def local_path(uri: str, repo_path: Any) -> Path:
-    """Return the local path of a file source; a relative one starts at the feature repo, as everywhere in Feast.
+def is_taken(address: str) -> bool:
+    """Say whether there is a file or a folder."""
+    system, path = open_address(address)
+    return bool(system.get_file_info(path).type != fs.FileType.NotFound)
 
-    Raises:
-        ValueError: The path is remote.
-    """
-    resolved = FileSource.get_uri_for_file_path(repo_path=repo_path, uri=uri).removeprefix("file://")
-    if "://" in resolved:
-        raise ValueError(
-            f"{uri}: the ASOF offline store reads local files; for remote ones set offline_store.type to spark "
-            "in feature_store.yaml."
-        )
-    return Path(resolved)
+
+def address_of(repo_path: Any, source: Any) -> str:
+    """Return the address of a file source, its server with it; a relative path starts at the feature repo, as in Feast."""
+    resolved = FileSource.get_uri_for_file_path(repo_path=repo_path, uri=getattr(source, "path", None) or source.uri)
+    return with_endpoint(resolved.removeprefix("file://"), source.s3_endpoint_override)

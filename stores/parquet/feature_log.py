@@ -1,14 +1,14 @@
 """Finds and appends the files of a feature log: one Parquet file, or a folder with a `date=YYYY-MM-DD` folder per day.
 
-A row lies in the partition of its event time's day, UTC. Files and folders whose names start with `_` or `.` are not
-part of the log: Spark leaves markers there, and this module files it has not finished.
+It is a local path or an address, such as `s3://bucket/log/view`. A row lies in the partition of its event time's day, UTC.
+Files and folders whose names start with `_` or `.` are not part of the log: Spark leaves markers there, and this module files
+it has not finished.
 """
 
 from __future__ import annotations
 
-import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -16,8 +16,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pyarrow import fs
 
-from workspace.files import replacing
+from stores.parquet.log_commit import day_folder, held_files
+from workspace.addresses import inside, is_local, open_address, whole_file
 
 PARTITION = "date"
 
@@ -36,27 +38,38 @@ class FeatureLog:
 
     Attributes:
         name: The view or source, for messages.
-        path: A `.parquet` file or a folder, local.
+        path: A `.parquet` file or a folder.
     """
 
     name: str
-    path: Path
+    path: str | Path
 
-    def files(self, oldest: date | None = None, newest: date | None = None) -> list[Path]:
+    @property
+    def is_local(self) -> bool:
+        """Say whether it lies on this machine."""
+        return is_local(self.path)
+
+    @property
+    def system(self) -> fs.FileSystem:
+        """Return the file system that its files are in."""
+        return open_address(self.path)[0]
+
+    def files(self, oldest: date | None = None, newest: date | None = None) -> list[str]:
         """Return the files that can hold rows of these days, both included; at least one, to know the columns from.
 
         Raises:
             FeatureLogMissingError: The log does not exist or holds no file.
+            AddressError: Its address cannot be read.
         """
-        if self.path.is_file():
-            return [self.path]
-        found = sorted(_walk(self.path)) if self.path.is_dir() else []
+        if self._is_file():
+            return [open_address(self.path)[1]]
+        found = held_files(str(self.path))
         if not found:
             raise FeatureLogMissingError(
                 f"{self.name}: no feature log at {self.path}; run 'make backfill' to write it."
             )
-        wanted = [file for file in found if _may_hold(file.relative_to(self.path), oldest, newest)]
-        return wanted or found[:1]
+        wanted = [file for file, names in found.items() if _may_hold(names, oldest, newest)]
+        return wanted or list(found)[:1]
 
     def schema(self) -> pa.Schema:
         """Return the columns of the log, without the partition column.
@@ -64,7 +77,7 @@ class FeatureLog:
         Raises:
             FeatureLogMissingError: The log does not exist or holds no file.
         """
-        return pq.read_schema(self.files()[-1])
+        return pq.read_schema(self.files()[-1], filesystem=self.system)
 
     def append(self, table: pa.Table, timestamp_field: str) -> int:
         """Add rows: a new file in each day's partition, or, to a log of one file, by rewriting it.
@@ -78,9 +91,11 @@ class FeatureLog:
         Returns:
             The number of files written.
         """
-        if self.path.suffix == ".parquet" and not self.path.is_dir():
-            rows = [pq.read_table(self.path), table] if self.path.exists() else [table]
-            _write(pa.concat_tables(rows, promote_options="default"), self.path)
+        path = str(self.path)
+        if path.partition("?")[0].endswith(".parquet") and not self._is_folder():
+            held = self._is_file()
+            rows = [pq.read_table(open_address(path)[1], filesystem=self.system), table] if held else [table]
+            _write(pa.concat_tables(rows, promote_options="default"), path)
             return 1
         if PARTITION in table.column_names:
             table = table.drop_columns([PARTITION])
@@ -88,22 +103,22 @@ class FeatureLog:
         name = f"part-{uuid.uuid4().hex}.parquet"
         unique = pc.unique(days).to_pylist()
         for day in unique:
-            _write(table.filter(pc.equal(days, day)), self.path / f"{PARTITION}={day}" / name)
+            _write(table.filter(pc.equal(days, day)), inside(path, day_folder(day), name))
         return len(unique)
 
+    def _is_file(self) -> bool:
+        return self._kind() == fs.FileType.File
 
-def _walk(folder: Path) -> Iterator[Path]:
-    for entry in os.scandir(folder):
-        if entry.name.startswith(("_", ".")):
-            continue
-        if entry.is_dir():
-            yield from _walk(Path(entry.path))
-        elif entry.name.endswith(".parquet"):
-            yield Path(entry.path)
+    def _is_folder(self) -> bool:
+        return self._kind() == fs.FileType.Directory
+
+    def _kind(self) -> fs.FileType:
+        system, path = open_address(self.path)
+        return system.get_file_info(path).type
 
 
-def _may_hold(file: Path, oldest: date | None, newest: date | None) -> bool:
-    for part in file.parts[:-1]:
+def _may_hold(names: Sequence[str], oldest: date | None, newest: date | None) -> bool:
+    for part in names[:-1]:
         key, _, value = part.partition("=")
         if key == PARTITION:
             try:
@@ -114,6 +129,6 @@ def _may_hold(file: Path, oldest: date | None, newest: date | None) -> bool:
     return True
 
 
-def _write(table: pa.Table, path: Path) -> None:
-    with replacing(path) as unfinished:
-        pq.write_table(table, unfinished)
+def _write(table: pa.Table, path: str) -> None:
+    with whole_file(path) as file:
+        pq.write_table(table, file)

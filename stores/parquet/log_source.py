@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import tempfile
+import uuid
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
+from typing import Final
 
 import duckdb
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+from pyarrow import fs
 
 from stores.parquet.feature_log import FeatureLog, FeatureLogError
+
+AT_ONCE: Final = 16
+"""Files whose footers are read at the same time: far away ones take their time."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -49,6 +58,7 @@ def open_duckdb(threads: int | None = None, memory_limit: str | None = None) -> 
     """
     with tempfile.TemporaryDirectory(prefix="millrace-duckdb-") as spill:
         options: dict[str, str | bool | int | float | list[str]] = {
+            "autoinstall_known_extensions": "false",  # nothing is fetched while something else is asked for
             "temp_directory": spill,
             "preserve_insertion_order": "false",
         }
@@ -84,8 +94,12 @@ def read_log(
         FeatureLogError: The files lack a needed column, or a time is not a timestamp.
     """
     files = log.files(_day(oldest_us), _day(newest_us))
-    names = ", ".join(_literal(file) for file in files)
-    sql = f"read_parquet([{names}], union_by_name = true, hive_partitioning = false)"
+    if log.is_local:
+        names = ", ".join(_literal(file) for file in files)
+        sql = f"read_parquet([{names}], union_by_name = true, hive_partitioning = false)"
+    else:
+        sql = f"files_of_{uuid.uuid4().hex}"
+        connection.register(sql, _far_away(log.system, files))
     types = {row[0]: str(row[1]) for row in connection.execute(f"DESCRIBE SELECT * FROM {sql}").fetchall()}
     absent = [name for name in needed if name not in types]
     if absent:
@@ -109,8 +123,16 @@ def quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _literal(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
+def _far_away(system: fs.FileSystem, files: Sequence[str]) -> ds.Dataset:
+    """Return files of a file system that DuckDB does not know, for it to read columns of; what one lacks is null there."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        schemas = list(pool.map(lambda file: pq.read_schema(file, filesystem=system), files))
+    schema = pa.unify_schemas(schemas, promote_options="permissive")
+    return ds.dataset(files, schema=schema, format="parquet", filesystem=system)
+
+
+def _literal(path: str) -> str:
+    return "'" + path.replace("'", "''") + "'"
 
 
 def _day(micros: int | None) -> date | None:

@@ -13,7 +13,7 @@ from feast.data_source import DataSource
 from feast.feature_view import DUMMY_ENTITY_ID
 from feast.infra.offline_stores.file_source import FileSource
 
-from stores.parquet.arrow_job import local_path
+from stores.parquet.arrow_job import address_of
 from stores.parquet.asof_join import LogColumns
 from stores.parquet.feature_log import FeatureLog, FeatureLogError
 from stores.parquet.log_rows import LogQuery
@@ -24,14 +24,13 @@ def log_of(config: RepoConfig, source: DataSource | None, name: str) -> FeatureL
 
     Raises:
         FeatureLogError: The source is not a FileSource.
-        ValueError: Its path is remote.
     """
     if not isinstance(source, FileSource):
         raise FeatureLogError(
             f"{name}: the ASOF offline store reads FileSource, not {type(source).__name__}; "
             "give the view a FileSource as its batch source."
         )
-    return FeatureLog(name, local_path(source.path, config.repo_path))
+    return FeatureLog(name, address_of(config.repo_path, source))
 
 
 def log_columns(config: RepoConfig, view: FeatureView, features: list[str], full_feature_names: bool) -> LogColumns:

@@ -373,21 +373,3 @@ def test_pushed_rows_are_appended_to_the_partition_of_their_day(store: Any, tmp_
     assert found.column("n").to_pylist() == [2, 3]
     days = sorted(folder.name for folder in (tmp_path / "clicks").iterdir())
     assert days == ["date=2026-03-01", "date=2026-03-02"]
-
-
-def test_source_that_is_not_a_local_file_is_refused(feast_store: Build) -> None:
-    from feast import Entity, FeatureView, Field, FileSource
-    from feast.types import Int64, String
-
-    user = Entity(name="user", join_keys=["user"])
-    source = FileSource(name="far", path="s3://bucket/far", timestamp_field="event_timestamp")
-    view = FeatureView(
-        name="far",
-        entities=[user],
-        schema=[Field(name="user", dtype=String), Field(name="n", dtype=Int64)],
-        source=source,
-    )
-    store = feast_store()
-    store.apply([user, view])
-    with pytest.raises(ValueError, match=r"reads local files; for remote ones set offline_store\.type to spark"):
-        store.get_historical_features(labels(("a", T)), ["far:n"])
