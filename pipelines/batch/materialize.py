@@ -11,12 +11,13 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from pipelines.batch.here import are_few, newest_few
-from pipelines.batch.lake import day_of
+from pipelines.batch.here import are_few
+from pipelines.batch.newest import find_log_files, read_newest, write_newest
 from pipelines.plan import ViewPlan
+from stores.parquet.feature_log import FeatureLogMissingError
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
 
 
 class TableWriter(Protocol):
@@ -39,14 +40,17 @@ def stage_newest(spark: Callable[[], SparkSession], plan: ViewPlan, until: int, 
     Raises:
         NothingToMaterializeError: The view has no feature log.
     """
+    try:
+        log = find_log_files(plan, until)
+    except FeatureLogMissingError as error:
+        raise NothingToMaterializeError(str(error)) from None
     folder = staging / plan.view
-    few = newest_few(plan, until)
-    if few is None:
-        _newest(spark(), plan, until).write.mode("overwrite").parquet(str(folder))
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    if are_few(sum(log.rows)):
+        pq.write_table(read_newest(log), folder / "part-0.parquet")
     else:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        pq.write_table(few, folder / "part-0.parquet")
+        write_newest(spark(), log, folder)
     return folder
 
 
@@ -66,23 +70,3 @@ def store_rows(spark: Callable[[], SparkSession], folder: Path, open_writer: Cal
 
     sent = spark().read.parquet(str(folder)).mapInArrow(write, "rows long").collect()
     return sum(row["rows"] for row in sent)
-
-
-def _newest(spark: SparkSession, plan: ViewPlan, until: int) -> DataFrame:
-    from pyspark.errors import AnalysisException
-    from pyspark.sql import functions as F  # noqa: N812
-
-    try:
-        log = spark.read.parquet(plan.log)
-    except AnalysisException as error:
-        raise NothingToMaterializeError(
-            f"{plan.view}: no feature log in {plan.log} ({error.getCondition()}); run `make backfill` first."
-        ) from None
-    at = F.col("event_timestamp")
-    rows = log.where((F.col("date") <= day_of(until)) & (at < F.timestamp_micros(F.lit(until))))
-    if plan.ttl:
-        oldest = until - plan.ttl
-        rows = rows.where((F.col("date") >= day_of(oldest)) & (at >= F.timestamp_micros(F.lit(oldest))))
-    kept = [name for name in log.columns if name not in (*plan.keys, "date")]
-    newest = rows.groupBy(*plan.keys).agg(F.max_by(F.struct(*kept), "event_timestamp").alias("newest"))
-    return newest.select(*plan.keys, "newest.*")
