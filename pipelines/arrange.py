@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,6 @@ from pipelines.plan import ViewPlan
 from pipelines.semantics.events import Events, Times, sort_events
 from pipelines.semantics.rows import Rows
 
-BLOCK = 32_768  # events worked on together: their panes stay in the processor's cache
 TIMESTAMP = pa.timestamp("us", "UTC")
 
 
@@ -33,13 +32,33 @@ class Block:
     entities: pa.Table
 
 
-def arrange(plan: ViewPlan, table: pa.Table, block: int = BLOCK) -> Iterator[Block]:
-    """Yield the events of a table, transformed, each id once, in blocks of whole entities of about `block` events.
+def arrange(plan: ViewPlan, table: pa.Table) -> Block:
+    """Return the events of a table, transformed, sorted, each id once.
 
     Raises:
         EventError: A join key, time or id is null.
     """
     table = transformed(plan, table)
+    refuse_incomplete(plan, table)
+    entity, entities = number_entities(table, plan.keys)
+    ts = times(table[plan.table.timestamp])
+    order = sort_events(entity, ts, ids(table[plan.table.event_id]))
+    taken = pa.array(order)
+    columns = {name: _one_chunk(table[name]).take(taken) for name in plan.inputs}
+    return Block(Events(entity[order], ts[order], columns), entities)
+
+
+def needed_columns(plan: ViewPlan) -> list[str]:
+    """Return the columns of the events that a view without a transform reads."""
+    return list(dict.fromkeys((*plan.keys, plan.table.timestamp, plan.table.event_id, *plan.inputs)))
+
+
+def refuse_incomplete(plan: ViewPlan, table: pa.Table) -> None:
+    """See to it that all events have a key, a time and an id.
+
+    Raises:
+        EventError: Some have not.
+    """
     for name in (*plan.keys, plan.table.timestamp, plan.table.event_id):
         missing = table[name].null_count
         if missing:
@@ -47,24 +66,6 @@ def arrange(plan: ViewPlan, table: pa.Table, block: int = BLOCK) -> Iterator[Blo
                 f"{plan.view}: {missing} of {len(table)} events have no {name}; remove them from {plan.table.lake} or give"
                 " them one."
             )
-    if not len(table):
-        return
-    entity, entities = number_entities(table, plan.keys)
-    ts = times(table[plan.table.timestamp])
-    order = sort_events(entity, ts, ids(table[plan.table.event_id]))
-    entity, ts = entity[order], ts[order]
-    columns = {name: _one_chunk(table[name]).take(pa.array(order)) for name in plan.inputs}
-    starts = np.searchsorted(entity, np.arange(len(entities) + 1))
-    begin = 0
-    while begin < len(entities):
-        stop = int(np.searchsorted(starts, starts[begin] + block, side="left"))
-        stop = min(max(stop, begin + 1), len(entities))
-        part = slice(int(starts[begin]), int(starts[stop]))
-        yield Block(
-            Events(entity[part] - begin, ts[part], {name: column[part] for name, column in columns.items()}),
-            entities.slice(begin, stop - begin),
-        )
-        begin = stop
 
 
 def transformed(plan: ViewPlan, table: pa.Table) -> pa.Table:
@@ -105,6 +106,9 @@ def log_schema(plan: ViewPlan, events: pa.Schema) -> pa.Schema:
 
 def number_entities(table: pa.Table, keys: Sequence[str]) -> tuple[Times, pa.Table]:
     """Return a dense number for each row's entity, and the entities in the order of their numbers."""
+    if len(keys) == 1:
+        coded = _one_chunk(table[keys[0]]).dictionary_encode()
+        return coded.indices.to_numpy(zero_copy_only=False).astype(np.int64), pa.table({keys[0]: coded.dictionary})
     combined = np.zeros(len(table), np.int64)
     for name in keys:
         codes = _one_chunk(table[name]).dictionary_encode()

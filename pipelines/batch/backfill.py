@@ -14,17 +14,19 @@ from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 
-from pipelines.batch.here import count_rows, end_of_rows, few_events
+from pipelines.arrange import needed_columns
+from pipelines.batch.event_files import EventFiles, find_event_files
+from pipelines.batch.here import end_of_rows, few_events
 from pipelines.batch.lake import read_events
-from pipelines.batch.log_files import DayFile, drop_staging, open_staging, replace_days
-from pipelines.batch.task import BY_KEY, FOR_VIEW, RESULT, Part, fill_task
+from pipelines.batch.log_files import drop_staging, open_staging, replace_days
+from pipelines.batch.task import EVENTS_AT_ONCE, Done, Part, fill_task, share_task
 from pipelines.plan import ViewPlan
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 JOBS_AT_ONCE = 2  # the driver's part of a small job is longer than that of the tasks
-EVENTS_A_TASK = 400_000  # a task's rows stay in memory until they are written: some 500 MB
+EVENTS_A_TASK = 1_000_000  # many, for each task writes a file a day
 EVENTS_A_JOB = 2_000_000  # up to here the views of a table share a job, which costs about a second however small it is
 
 
@@ -66,42 +68,77 @@ def run_backfill(spark: SparkSession, plans: Sequence[ViewPlan], start: int, sto
                 one.cancel()
 
 
-def jobs_of(plans: Sequence[ViewPlan], start: int, stop: int) -> list[list[ViewPlan]]:
-    """Divide plans into jobs: views of one table share a job while it has few events, others have one of their own."""
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Views of one table that are filled together.
+
+    Attributes:
+        plans: The views.
+        files: The files with their events.
+        start: The first instant of the events that they need, microseconds.
+    """
+
+    plans: tuple[ViewPlan, ...]
+    files: EventFiles
+    start: int
+
+
+def jobs_of(plans: Sequence[ViewPlan], start: int, stop: int) -> list[Job]:
+    """Divide plans into jobs: views of one table share a job while it has few events, others have one of their own.
+
+    Raises:
+        LakeError: A lake has no such events.
+    """
     tables: dict[tuple[str, str, str], list[ViewPlan]] = {}
     for plan in plans:
         tables.setdefault((plan.table.lake, plan.table.timestamp, plan.table.event_id), []).append(plan)
     jobs = []
     for together in tables.values():
-        rows = count_rows(together[0].table.lake, start - _reach(together), stop)
-        size = 1 if rows is None else max(1, EVENTS_A_JOB // max(rows, 1))
-        jobs += [together[first : first + size] for first in range(0, len(together), size)]
+        first = start - max(plan.reach for plan in together)
+        files = find_event_files(together[0].table.lake, first, stop, EVENTS_AT_ONCE)
+        size = max(1, EVENTS_A_JOB // max(sum(files.rows), 1))
+        jobs += [Job(tuple(together[at : at + size]), files, first) for at in range(0, len(together), size)]
     return jobs
 
 
-def _fill_views(spark: SparkSession, plans: Sequence[ViewPlan], start: int, stop: int) -> list[Filled]:
+def _fill_views(spark: SparkSession, job: Job, start: int, stop: int) -> list[Filled]:
     """Compute and replace the days of the logs of views of one table."""
     began = time.monotonic()
-    first = start - _reach(plans)
-    events = _columns_of(read_events(spark, plans[0].table, first, stop), plans)
-    rows = count_rows(plans[0].table.lake, first, stop)
-    tasks = -(-len(plans) * (events.count() if rows is None else rows) // EVENTS_A_TASK)
     parts: list[Part] = []
     try:
-        for plan in plans:
+        for plan in job.plans:
             parts.append(Part(plan, start, end_of_rows(plan, stop), open_staging(plan.log)))
-        written = _by_entity(events, plans, tasks).mapInArrow(fill_task(parts), RESULT).collect()
-        done = []
+        written = _run(spark, job, parts, stop) if job.files.pieces else []
+        filled = []
         for number, part in enumerate(parts):
-            mine = [row for row in written if row["view"] == number]
-            files = [DayFile(row["date"], row["file"], row["rows"]) for row in mine if row["file"] is not None]
+            mine = [done for done in written if done.view == number]
+            files = [file for done in mine for file in done.files]
             replace_days(part.plan.log, part.staging, files, start, part.stop)
-            read, made = sum(row["events"] for row in mine), sum(file.rows for file in files)
-            done.append(Filled(part.plan.view, read, made, time.monotonic() - began))
-        return done
+            read, made = sum(done.events for done in mine), sum(file.rows for file in files)
+            filled.append(Filled(part.plan.view, read, made, time.monotonic() - began))
+        return filled
     finally:
         for part in parts:
             drop_staging(part.staging)
+
+
+def _run(spark: SparkSession, job: Job, parts: Sequence[Part], stop: int) -> list[Done]:
+    """Let Spark share the events among tasks by entity, and the tasks write the rows; only what they wrote comes back."""
+    from pyspark.cloudpickle import register_pickle_by_value
+
+    for plan in job.plans:
+        if plan.transform is not None:
+            register_pickle_by_value(sys.modules[plan.transform.__module__])  # type: ignore[no-untyped-call]
+    context = spark.sparkContext
+    cores, events = context.defaultParallelism, sum(job.files.rows)
+    tasks = -(-max(len(parts) * events // EVENTS_A_TASK, 1) // cores) * cores  # so that all cores end at the same time
+    slices = job.files.slices(min(EVENTS_AT_ONCE, -(-events // cores)))
+    shared = context.parallelize(slices, len(slices)).mapPartitions(share_task(job.plans, job.start, stop, tasks))
+    return list(shared.partitionBy(tasks, _itself).mapPartitions(fill_task(parts)).collect())
+
+
+def _itself(task: int) -> int:
+    return task
 
 
 def hand_over(spark: Callable[[], SparkSession], plans: Sequence[ViewPlan], cut: int, state: Path) -> None:
@@ -125,36 +162,8 @@ def hand_over(spark: Callable[[], SparkSession], plans: Sequence[ViewPlan], cut:
             mark.write_text(json.dumps({"view": plan.view, "cut": cut}))
 
 
-def needed_columns(plan: ViewPlan) -> list[str]:
-    """Return the columns of the events that a view without a transform reads."""
-    return list(dict.fromkeys((*plan.keys, plan.table.timestamp, plan.table.event_id, *plan.inputs)))
-
-
 def _columns_of(events: DataFrame, plans: Sequence[ViewPlan]) -> DataFrame:
     """Return the columns that some view reads; all of them, if one has a transform."""
     if any(plan.transform is not None for plan in plans):
         return events
     return events.select(*dict.fromkeys(name for plan in plans for name in needed_columns(plan)))
-
-
-def _by_entity(events: DataFrame, plans: Sequence[ViewPlan], tasks: int) -> DataFrame:
-    """Return the events in partitions of whole entities; for several views, each event once for each of them."""
-    from pyspark.cloudpickle import register_pickle_by_value
-    from pyspark.sql import functions as F  # noqa: N812 - the name Spark's own documentation uses
-
-    for plan in plans:
-        if plan.transform is not None:
-            register_pickle_by_value(sys.modules[plan.transform.__module__])  # type: ignore[no-untyped-call]
-    cores = events.sparkSession.sparkContext.defaultParallelism
-    parts = -(-max(tasks, 1) // cores) * cores  # so that all cores end at the same time
-    if len(plans) == 1:
-        return events.repartition(parts, *plans[0].keys)
-    views = [
-        F.struct(F.lit(number).alias(FOR_VIEW), F.xxhash64(*plan.keys).alias(BY_KEY))
-        for number, plan in enumerate(plans)
-    ]
-    return events.select("*", F.inline(F.array(*views))).repartition(parts, FOR_VIEW, BY_KEY)
-
-
-def _reach(plans: Sequence[ViewPlan]) -> int:
-    return max(plan.reach for plan in plans)

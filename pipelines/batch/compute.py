@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pyarrow as pa
 
 from pipelines.arrange import arrange, log_schema, tabulate, transformed
 from pipelines.plan import ViewPlan
-from pipelines.semantics.panes.history import feature_log
+from pipelines.semantics.panes.history import feature_log, log_parts
 
 
-def compute_log(plan: ViewPlan, table: pa.Table, start: int, stop: int, hop: int = 0) -> pa.Table:
-    """Return the rows of the feature log that a table of events gives, by (entity, `event_timestamp`).
+def compute_log(plan: ViewPlan, table: pa.Table, start: int, stop: int) -> pa.Table:
+    """Return the rows of the feature log that a table of events gives, by (entity, `event_timestamp`)."""
+    schema, block = row_schema(plan, table.schema), arrange(plan, table)
+    return tabulate(plan, block.entities, feature_log(plan.features, block.events, start, stop), schema)
 
-    With a `hop`, microseconds, rows of one hop of time lie together in each chunk of the table.
+
+def log_tables(plan: ViewPlan, table: pa.Table, start: int, stop: int, hop: int) -> Iterator[pa.Table]:
+    """Yield the rows of `compute_log` in tables that follow one another in time, of bounded size; one that goes back in time
+    begins anew with other entities. In each of a table's chunks, rows of one hop of time, microseconds, lie together.
     """
-    schema = row_schema(plan, table.schema)
-    rows = [
-        tabulate(plan, block.entities, feature_log(plan.features, block.events, start, stop, hop), schema)
-        for block in arrange(plan, table)
-    ]
-    return pa.concat_tables(rows) if rows else schema.empty_table()
+    schema, block = row_schema(plan, table.schema), arrange(plan, table)
+    for stretch in log_parts(plan.features, block.events, start, stop, hop):
+        parts = [tabulate(plan, block.entities, rows, schema) for rows in stretch if len(rows)]
+        if parts:
+            yield pa.concat_tables(parts)
 
 
 def row_schema(plan: ViewPlan, events: pa.Schema) -> pa.Schema:

@@ -14,10 +14,12 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from pipelines.arrange import TIMESTAMP, number_entities, times
-from pipelines.batch.compute import compute_log
+from pipelines.arrange import number_entities, times
+from pipelines.batch.compute import log_tables
+from pipelines.batch.event_files import as_spark_has_it
 from pipelines.batch.lake import DAY, day_of, days_of
-from pipelines.batch.log_files import drop_staging, has_day, open_staging, replace_days, write_days
+from pipelines.batch.log_files import drop_staging, has_day, open_staging, replace_days
+from pipelines.batch.task import write_log
 from pipelines.plan import EventTable, ViewPlan
 
 FEW = 400_000
@@ -27,11 +29,6 @@ FEW = 400_000
 def are_few(rows: int) -> bool:
     """Say whether so many rows need no Spark."""
     return rows <= FEW
-
-
-def count_rows(folder: str, start: int, stop: int) -> int | None:
-    """Return how many rows the days of `start <= t < stop` (microseconds) hold, as their files say; None if not local."""
-    return None if "://" in folder else int(ds.dataset(files_of(folder, start, stop)).count_rows())
 
 
 def few_events(table: EventTable, start: int, stop: int, columns: Sequence[str] | None = None) -> pa.Table | None:
@@ -83,9 +80,8 @@ def fill_here(plan: ViewPlan, start: int, stop: int) -> bool:
     end = end_of_rows(plan, stop)
     staging = open_staging(plan.log)
     try:
-        replace_days(
-            plan.log, staging, list(write_days(compute_log(plan, events, start, end, DAY), staging)), start, end
-        )
+        files = list(write_log(log_tables(plan, events, start, end, DAY), staging))
+        replace_days(plan.log, staging, files, start, end)
     finally:
         drop_staging(staging)
     return True
@@ -121,16 +117,4 @@ def read_files(files: Sequence[Path], columns: Sequence[str] | None, where: pc.E
     schema = pq.read_schema(files[-1])
     wanted = list(columns) if columns is not None else None
     table = ds.dataset(files, schema=schema).to_table(columns=wanted, filter=where)
-    return table.cast(pa.schema([pa.field(one.name, _as_spark_has_it(one.type)) for one in table.schema]))
-
-
-def _as_spark_has_it(kind: pa.DataType) -> pa.DataType:
-    if pa.types.is_timestamp(kind):
-        return TIMESTAMP if kind.tz else pa.timestamp("us")
-    if pa.types.is_dictionary(kind):
-        return _as_spark_has_it(kind.value_type)
-    if pa.types.is_large_string(kind):
-        return pa.string()
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return pa.list_(_as_spark_has_it(kind.value_type))
-    return kind
+    return table.cast(as_spark_has_it(table.schema))

@@ -1,31 +1,30 @@
-"""What a Spark task does: events of some entities in, files of feature logs out, for one view or several. No Spark in here."""
+"""What Spark's tasks do: events of the lake in, files of feature logs out, for one view or several. No Spark in here.
+
+There are two kinds. One reads files of the lake and hands each entity's events on to the task that its key says, as Arrow's
+own bytes: Spark carries a few large values and not rows. The other follows whole entities and writes their rows.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from itertools import pairwise
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from pipelines.batch.compute import compute_log
+from pipelines.arrange import needed_columns, number_entities, refuse_incomplete
+from pipelines.batch.compute import log_tables
+from pipelines.batch.event_files import EventFiles, read_events
 from pipelines.batch.lake import DAY
-from pipelines.batch.log_files import write_days
+from pipelines.batch.log_files import DayFile, write_days
+from pipelines.partitioning import partition_of
 from pipelines.plan import ViewPlan
 
-FOR_VIEW: Final = "millrace_view"
-"""The column that says for which of several views an event is: a number."""
+EVENTS_AT_ONCE = 1_000_000  # that a task reads before it hands them on
 
-BY_KEY: Final = "millrace_key"
-"""The column whose equal values must come to one task."""
-
-RESULT: Final = "view long, events long, date string, file string, rows long"
-"""What a task gives back, as Spark's DDL writes it: a row for each view with its events, and one for each file."""
-
-_RESULT = pa.schema(
-    [("view", pa.int64()), ("events", pa.int64()), ("date", pa.string()), ("file", pa.string()), ("rows", pa.int64())]
-)
+Handed = tuple[int, tuple[int, bytes]]
+"""Which task gets them, for which view they are, and the events: Arrow's bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,29 +44,107 @@ class Part:
     staging: str
 
 
-def fill_task(parts: Sequence[Part]) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """Return the function that turns one partition's events into files of rows.
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a task did for one view: the events that it was given, and the files of rows that it wrote."""
 
-    All events of an entity that reach back far enough must be in one partition. Where there are several parts, each event
-    comes once for each of them, with its number in `FOR_VIEW`.
+    view: int
+    events: int
+    files: tuple[DayFile, ...]
+
+
+def share_task(
+    plans: Sequence[ViewPlan], start: int, stop: int, tasks: int
+) -> Callable[[Iterable[EventFiles]], Iterator[Handed]]:
+    """Return the function that reads files and hands their events with `start <= event time < stop` on, by entity.
+
+    Args:
+        plans: The views, all of one table.
+        start: The first instant, microseconds.
+        stop: The end, itself outside.
+        tasks: Among how many tasks the entities are shared.
     """
+    table = plans[0].table
+    whole = any(plan.transform for plan in plans)
+    columns = None if whole else list(dict.fromkeys(name for plan in plans for name in needed_columns(plan)))
 
-    def fill(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        received = list(batches)
-        if not received:
-            return
-        table = pa.Table.from_batches(received)
-        for number, part in enumerate(parts):
-            events = table if len(parts) == 1 else _events_for(table, number)
-            if len(events):
-                files = write_days(compute_log(part.plan, events, part.start, part.stop, DAY), part.staging)
-                rows = [
-                    {"view": number, "events": 0, "date": one.date, "file": one.file, "rows": one.rows} for one in files
-                ]
-                yield pa.RecordBatch.from_pylist([{"view": number, "events": len(events), "rows": 0}, *rows], _RESULT)
+    def share(given: Iterable[EventFiles]) -> Iterator[Handed]:
+        for files in given:
+            for events in read_events(files, columns, table.timestamp, start, stop, EVENTS_AT_ONCE):
+                for view, plan in enumerate(plans):
+                    refuse_incomplete(plan, events)
+                    mine = events if plan.transform else events.select(needed_columns(plan))
+                    for task, some in _by_entity(mine, plan.keys, tasks):
+                        yield task, (view, _bytes_of(some))
+
+    return share
+
+
+def fill_task(parts: Sequence[Part]) -> Callable[[Iterable[Handed]], Iterator[Done]]:
+    """Return the function that turns the events of whole entities into files of rows; these must reach back far enough."""
+
+    def fill(given: Iterable[Handed]) -> Iterator[Done]:
+        received: dict[int, list[pa.Table]] = {}
+        for _, (view, events) in given:
+            received.setdefault(view, []).append(pa.ipc.open_stream(events).read_all())
+        for view in sorted(received):
+            part, events = parts[view], pa.concat_tables(received.pop(view))
+            tables = log_tables(part.plan, events, part.start, part.stop, DAY)
+            yield Done(view, len(events), tuple(write_log(tables, part.staging)))
 
     return fill
 
 
-def _events_for(table: pa.Table, number: int) -> pa.Table:
-    return table.filter(pc.equal(table[FOR_VIEW], number)).drop_columns([FOR_VIEW, BY_KEY])
+def write_log(tables: Iterable[pa.Table], staging: str) -> Iterator[DayFile]:
+    """Write rows to a staging folder, those of a day when the next day's have begun: no more than that is held.
+
+    Args:
+        tables: Rows, as `log_tables` gives them.
+        staging: The folder.
+    """
+    held: dict[int, list[pa.RecordBatch]] = {}
+    newest = -1
+    for table in tables:
+        days = _by_day(table)
+        over = [day for day in sorted(held) if day < newest or min(days) < newest]
+        for day in over:
+            yield from _write_day(held.pop(day), staging)
+        for day, batches in days.items():
+            held.setdefault(day, []).extend(batches)
+        newest = max(days)
+    for day in sorted(held):
+        yield from _write_day(held.pop(day), staging)
+
+
+def _by_day(table: pa.Table) -> dict[int, list[pa.RecordBatch]]:
+    days: dict[int, list[pa.RecordBatch]] = {}
+    for batch in table.to_batches():
+        day = batch["event_timestamp"].cast(pa.int64()).to_numpy() // DAY
+        starts = np.flatnonzero(np.diff(day, prepend=day[0] - 1)).tolist()
+        for first, last in pairwise([*starts, len(day)]):
+            days.setdefault(int(day[first]), []).append(batch.slice(first, last - first))
+    return days
+
+
+def _write_day(batches: list[pa.RecordBatch], staging: str) -> Iterator[DayFile]:
+    return write_days(pa.Table.from_batches(batches).combine_chunks(), staging)
+
+
+def _by_entity(events: pa.Table, keys: Sequence[str], tasks: int) -> Iterator[tuple[int, pa.Table]]:
+    """Yield events by the task that follows their entities."""
+    number, entities = number_entities(events, keys)
+    task = partition_of([entities[name] for name in keys], tasks).astype(np.uint16 if tasks < 2**16 else np.int64)[
+        number
+    ]
+    order = np.argsort(task, kind="stable")
+    events, edges = events.take(pa.array(order)), np.searchsorted(task[order], np.arange(tasks + 1))
+    for one in range(tasks):
+        if edges[one] < edges[one + 1]:
+            yield one, events.slice(edges[one], edges[one + 1] - edges[one])
+
+
+def _bytes_of(events: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, events.schema) as stream:
+        stream.write_table(events)
+    return bytes(sink.getvalue())

@@ -88,6 +88,19 @@ def values_of(
     count = len(features)
     value, valid = rows[:, ROW_VALUES : ROW_VALUES + count], rows[:, ROW_VALUES + count : ROW_VALUES + 2 * count]
     length, list_words = rows[:, ROW_VALUES + 2 * count : ROW_VALUES + 3 * count], rows[:, ROW_VALUES + 3 * count :]
+    return values_from(features, words, lists, value, valid != 0, length, list_words)
+
+
+def values_from(
+    features: Sequence[Feature],
+    words: Mapping[str, Words],
+    lists: Sequence[int],
+    value: Ints,
+    valid: Flags,
+    length: Ints,
+    list_words: Ints,
+) -> tuple[pa.Array, ...]:
+    """Return the features of rows whose values, validity, lengths of lists and lists lie apart, a row an entry of each."""
     values = []
     for f, feature in enumerate(features):
         column = words[feature.column] if feature.column is not None else _EVENT_TIME
@@ -96,7 +109,7 @@ def values_of(
             values.append(_lists(column, length[:, f], list_words[:, lists[f] :]))
             continue
         of = column if feature.aggregator.cells in ("first", "last") else Words(kind)
-        values.append(of.decode(np.ascontiguousarray(value[:, f]), valid[:, f] != 0))
+        values.append(of.decode(np.ascontiguousarray(value[:, f]), valid[:, f]))
     return tuple(values)
 
 

@@ -9,100 +9,167 @@ import pyarrow as pa
 
 from pipelines.semantics.events import Events
 from pipelines.semantics.feature import Feature
-from pipelines.semantics.panes.columns import Words, values_of
+from pipelines.semantics.panes.columns import Flags, Words, values_from, values_of
 from pipelines.semantics.panes.derived import encode_columns
 from pipelines.semantics.panes.desk import Desk, events_of
-from pipelines.semantics.panes.memory import H_PANES, Ints, Memory
+from pipelines.semantics.panes.memory import (
+    E_HEAD,
+    H_ENTITY_WORDS,
+    H_PANES,
+    J_ENTITY,
+    J_FIRST,
+    J_LAST,
+    J_SINCE,
+    J_UNTIL,
+    JOB_WORDS,
+    NIL,
+    ROW_VALUES,
+    Ints,
+    Memory,
+)
 from pipelines.semantics.panes.program import NEVER, Program, compile_features, lists_of
 from pipelines.semantics.panes.walk import walk
 from pipelines.semantics.rows import Rows
+from workspace.compiled import compiled
 
 EVER = -(2**60)
-GROUP = 32_768  # events followed together: their panes stay in the processor's cache
+GROUP = 32_768  # events followed together
+ROWS = 16_384  # rows on the desk at a time, unless an entity alone needs more: they stay in the processor's cache
+STATE = 32_000_000  # words of entities followed at the same time
+TILE = 64  # rows turned at a time: they stay in the nearest cache
 
 
-def feature_log(features: Sequence[Feature], events: Events, start: int, stop: int, hop: int = 0) -> Rows:
+def feature_log(features: Sequence[Feature], events: Events, start: int, stop: int) -> Rows:
     """Return every row with `start <= t < stop`, by (entity, t): rule 3, "a row only where a value changes".
 
-    The events must reach back to the longest window, slide and delay before `start`. With a `hop`, microseconds, rows of up
-    to `GROUP` events are by (hop of time, entity, t).
+    The events must reach back to the longest window, slide and delay before `start`.
+    """
+    parts = [part for stretch in log_parts(features, events, start, stop) for part in stretch]
+    entity, t = np.concatenate([part.entity for part in parts]), np.concatenate([part.t for part in parts])
+    order = np.lexsort((t, entity))
+    at = pa.array(order)
+    values = [pa.concat_arrays(arrays).take(at) for arrays in zip(*(part.values for part in parts), strict=True)]
+    return Rows(entity[order], t[order], tuple(values))
+
+
+def log_parts(features: Sequence[Feature], events: Events, start: int, stop: int, hop: int = 0) -> Iterator[list[Rows]]:
+    """Yield the rows of `feature_log` stretch of time by stretch of time, in parts; at least one part, be it empty.
+
+    All entities are followed side by side through `GROUP` events, then on from there. So memory is that of their panes, of so
+    many events and of the rows that they give, however long the history. Where the entities are too many for that, some of
+    them are followed from beginning to end before the others. With a `hop`, microseconds, the rows of a part are by (hop of
+    time, entity, t), else by (entity, t).
     """
     program = compile_features(features, {name: column.type for name, column in events.columns.items()})
     words = {name: Words(events.columns[name].type, program.texts.get(name, ())) for name in program.columns}
-    ids = np.arange(len(events), dtype=np.int64).reshape(-1, 1)  # sorted by id where times are equal
-    columns = {name: events.columns[name] for name in program.columns}
-    table = events_of(program, events.ts, ids, encode_columns(words, program.derived, columns))
     lists = lists_of(program)
-    parts = [
-        Rows(rows[:, 0] + first, rows[:, 1].copy(), values_of(features, words, lists, rows))
-        for first, given in _walk_groups(program, table, events.entity, start, stop)
-        for rows in [given[np.argsort(given[:, 1] // hop, kind="stable")] if hop else given]
-    ]
-    if not parts:
-        nothing = np.zeros((0, 2 + 3 * len(features) + program.lists), np.int64)
-        return Rows(nothing[:, 0], nothing[:, 1], values_of(features, words, lists, nothing))
-    return Rows(
-        np.concatenate([part.entity for part in parts]),
-        np.concatenate([part.t for part in parts]),
-        tuple(pa.concat_arrays(arrays) for arrays in zip(*(part.values for part in parts), strict=True)),
-    )
-
-
-def _walk_groups(program: Program, events: Ints, entity: Ints, start: int, stop: int) -> Iterator[tuple[int, Ints]]:
-    """Yield the number of each group's first entity, and the group's rows."""
-    if not len(entity):
-        return
-    starts = np.flatnonzero(np.diff(entity, prepend=entity[0] - 1))
-    stops = np.append(starts[1:], len(entity))
-    at = 0
-    while at < len(starts):
-        to = max(at + 1, int(np.searchsorted(stops, starts[at] + GROUP, side="right")))
-        part = slice(int(starts[at]), int(stops[to - 1]))
-        jobs = _jobs(program, events[part, 0], starts[at:to] - part.start, stops[at:to] - part.start, stop)
+    nothing = np.zeros((0, 2 + 3 * len(features) + program.lists), np.int64)
+    yield [Rows(nothing[:, 0], nothing[:, 1], values_of(features, words, lists, nothing))]
+    edges = np.append(np.flatnonzero(np.diff(events.entity, prepend=-1)), len(events))
+    together = max(1, STATE // int(Memory(program).words[H_ENTITY_WORDS]))
+    for first in range(0, len(edges) - 1, together):
+        some = edges[first : first + together + 1]
         memory = Memory(program)
-        memory.make_room(to - at, 0, 0, 0)
-        alone = to == at + 1
-        for first in range(0, len(jobs), 1 if alone else len(jobs)):
-            for rows in _work(memory, events[part], jobs[first : first + 1] if alone else jobs, start):
-                yield int(entity[part.start]), rows
-        at = to
+        memory.make_room(len(some) - 1, 0, 0, 0)
+        for at, jobs in _stretches(program, events, some, stop):
+            taken = pa.array(at)
+            columns = encode_columns(
+                words, program.derived, {n: events.columns[n].take(taken) for n in program.columns}
+            )
+            encoded = events_of(program, events.ts[at], at.reshape(-1, 1), columns)  # by id where times are equal
+            parts = []
+            for rows in _work(memory, encoded, jobs[_are_busy(memory, jobs)], start):
+                given, valid, of_lists = _turned(program, rows, hop)
+                length, list_words = of_lists[:, : len(features)], of_lists[:, len(features) :]
+                values = values_from(features, words, lists, given[:, ROW_VALUES:], valid, length, list_words)
+                parts.append(Rows(given[:, 0] + first, given[:, 1], values))
+            yield parts
+
+
+def _stretches(program: Program, events: Events, edges: Ints, stop: int) -> Iterator[tuple[Ints, Ints]]:
+    """Yield stretches of time, one after the other: the positions of their events, by (entity, time), and a job an entity.
+
+    Args:
+        program: The features.
+        events: All events.
+        edges: Where each entity's events start, and where the last one's end.
+        stop: The end of the last stretch, itself outside.
+    """
+    base, entities = int(edges[0]), np.arange(len(edges) - 1)
+    slide = int(np.lcm.reduce(np.maximum(program.groups, 1)))
+    hop = (
+        events.ts[base : edges[-1]] + program.delay
+    ) // slide  # all events of a hop enter before any of the next does
+    bounds = np.unique(np.sort(hop)[:: max(GROUP, len(entities))])  # a stretch begins with the first event of a hop
+    stretch = np.searchsorted(bounds, hop, side="right") - 1
+    order = np.argsort(stretch.astype(np.min_scalar_type(len(bounds))), kind="stable")  # a radix sort, if it is short
+    of_stretch = np.searchsorted(stretch[order], np.arange(len(bounds) + 1))
+    until = np.minimum(np.append(bounds[1:] * slide, stop - 1), stop - 1)
+    since = EVER
+    for number in range(len(bounds)):
+        at = order[of_stretch[number] : of_stretch[number + 1]] + base
+        places = np.searchsorted(at, edges)
+        jobs = np.empty((len(entities), JOB_WORDS), np.int64)
+        jobs[:, J_ENTITY], jobs[:, J_FIRST], jobs[:, J_LAST] = entities, places[:-1], places[1:]
+        jobs[:, J_SINCE], jobs[:, J_UNTIL] = since, until[number]
+        yield at, jobs
+        since = int(until[number])
+        if since == stop - 1:
+            return
+
+
+def _are_busy(memory: Memory, jobs: Ints) -> Flags:
+    """Say at which entities something happens: events come, or panes are there that leave."""
+    heads = memory.entities[: len(jobs), E_HEAD : E_HEAD + 2 * memory.program.windows : 2]
+    return (jobs[:, J_FIRST] < jobs[:, J_LAST]) | (heads != NIL).any(axis=1)
+
+
+def _turned(program: Program, rows: Ints, hop: int) -> tuple[Ints, Flags, Ints]:
+    """Return rows by (hop, entity, t) as columns, what follows reads one after the other: entity, time and values; which
+    values are valid; the lengths of lists and the lists.
+    """
+    features = len(program.features)
+    hops = rows[:, 1] // hop if hop else np.zeros(1, np.int64)
+    order = np.arange(len(rows)) if (hops[1:] >= hops[:-1]).all() else np.argsort(hops - hops.min(), kind="stable")
+    values = np.empty((ROW_VALUES + features, len(rows)), np.int64)
+    valid = np.empty((features, len(rows)), np.bool_)
+    lists = np.empty((rows.shape[1] - ROW_VALUES - 2 * features, len(rows)), np.int64)
+    _turn(rows, order, values, valid, lists)
+    return values.T, valid.T, lists.T
+
+
+@compiled
+def _turn(rows: Ints, order: Ints, values: Ints, valid: Flags, lists: Ints) -> None:
+    first_list = len(values) + len(valid)
+    for start in range(0, len(order), TILE):
+        stop = min(start + TILE, len(order))
+        for word in range(len(values)):
+            for i in range(start, stop):
+                values[word, i] = rows[order[i], word]
+        for word in range(len(valid)):
+            for i in range(start, stop):
+                valid[word, i] = rows[order[i], len(values) + word] != 0
+        for word in range(len(lists)):
+            for i in range(start, stop):
+                lists[word, i] = rows[order[i], first_list + word]
 
 
 def _work(memory: Memory, events: Ints, jobs: Ints, start: int) -> Iterator[Ints]:
     """Do jobs that follow one another, and yield their rows."""
-    program = memory.program
-    low, high = int(jobs[0, 1]), int(jobs[-1, 2])
-    jobs = jobs - np.array([0, low, low, 0, 0])
-    count = high - low
+    program, count = memory.program, len(events)
     memory.make_room(0, count * program.windows, count * program.sessions, count * program.tables * len(program.tracks))
     each = len(program.groups) + program.windows + program.sessions
     most = count * each + len(jobs) * (1 + program.sessions) + int(memory.words[H_PANES])
-    desk = Desk(memory, events[low:high], jobs, min(most, 8 * GROUP), 0)
+    desk = Desk(memory, events, jobs, min(most, ROWS), 0)
     done = 0
     while done < len(jobs):
         desk.clear()
         went = walk(memory.words, memory.reals, desk.words, desk.reals, done, len(jobs), start, NEVER, True)
         if went == done:
-            desk = Desk(memory, events[low:high], jobs, most, 0)
+            desk = Desk(memory, events, jobs, most, 0)
             continue
         yield desk.rows()
         done = went
-
-
-def _jobs(program: Program, ts: Ints, starts: Ints, stops: Ints, stop: int) -> Ints:
-    """Return a job an entity; several, one after the other in time, for one with very many events."""
-    if len(starts) > 1 or stops[0] <= GROUP:
-        count = len(starts)
-        return np.column_stack([np.arange(count), starts, stops, np.full(count, EVER), np.full(count, stop - 1)])
-    slide = int(np.lcm.reduce(np.maximum(program.groups, 1)))
-    hop = (ts + program.delay) // slide  # all events of a hop enter before any of the next does
-    edges = [0]
-    while edges[-1] < len(ts):
-        edge = min(edges[-1] + GROUP, len(ts))
-        edges.append(int(np.searchsorted(hop, hop[edge - 1], side="right")))
-    first, last = np.array(edges[:-1]), np.array(edges[1:])
-    until = np.minimum(np.append(hop[last[:-1]] * slide, stop - 1), stop - 1)
-    return np.column_stack([np.zeros(len(first), np.int64), first, last, np.append(EVER, until[:-1]), until])
 
 
 def compile_kernel() -> None:

@@ -213,12 +213,12 @@ def _some(m: Ints, entity: int) -> int:
 
 @compiled
 def _most_rows(m: Ints, d: Ints, job: int) -> int:
-    """Return how many rows a job can give: one for each event and pane that enters, leaves or ends a session."""
+    """Return how many rows a job can give: one for each event and pane that enters or leaves, and session that ends."""
     windows, sessions = m[H_WINDOWS], m[H_SESSIONS]
     most = 1 + (d[job + J_LAST] - d[job + J_FIRST]) * (m[H_GROUPS] + windows + sessions) + sessions
     for track in range(windows):
         row = m[head_at(m, d[job + J_ENTITY], track)]
-        while row != NIL:
+        while row != NIL and leaves_at(m, track, m[row_at(m, H_PANE, row) + P_NUMBER]) <= d[job + J_UNTIL]:
             most += 1
             row = m[row_at(m, H_PANE, row) + P_AFTER]
     return most

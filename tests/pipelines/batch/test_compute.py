@@ -9,9 +9,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from pipelines.arrange import EventError, arrange
-from pipelines.batch.compute import compute_log
+from pipelines.arrange import EventError
+from pipelines.batch.compute import compute_log, log_tables
 from pipelines.plan import EventTable, ViewPlan
+from pipelines.semantics.panes import history
 from pipelines.semantics.reference import Event
 
 MINUTE = 60_000_000
@@ -46,14 +47,15 @@ def test_an_event_that_is_in_the_lake_twice_counts_once(lab: Any, plan: ViewPlan
     assert once == twice
 
 
-def test_small_blocks_change_nothing(lab: Any, plan: ViewPlan) -> None:
+@pytest.mark.parametrize(("name", "value"), [("GROUP", 9), ("ROWS", 1), ("STATE", 1)])
+def test_short_stretches_few_rows_and_few_entities_at_a_time_change_nothing(
+    lab: Any, plan: ViewPlan, monkeypatch: pytest.MonkeyPatch, name: str, value: int
+) -> None:
     table = lab.table([(f"user {n % 7}", Event(n * MINUTE // 3, n, BLANK)) for n in range(70)])
-    blocks = list(arrange(plan, table, block=9))
-    assert len(blocks) > 3
-    assert sum(len(block.events) for block in blocks) == 70
-    assert sorted(user for block in blocks for user in block.entities["user"].to_pylist()) == sorted(
-        f"user {n}" for n in range(7)
-    )
+    whole = compute_log(plan, table, 0, NEVER)
+    monkeypatch.setattr(history, name, value)
+    assert len(list(log_tables(plan, table, 0, NEVER, MINUTE))) > 5 or name == "ROWS"
+    assert compute_log(plan, table, 0, NEVER) == whole
 
 
 def test_no_events_give_a_log_without_rows_but_with_columns(lab: Any, plan: ViewPlan) -> None:
