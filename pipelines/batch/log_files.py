@@ -50,13 +50,13 @@ def write_days(rows: pa.Table, staging: str) -> Iterator[DayFile]:
         for start, stop in zip(starts.tolist(), [*starts[1:].tolist(), len(day)], strict=True) if len(day) else ():
             days.setdefault(int(day[start]), []).append(batch.slice(start, stop - start))
     system, folder = open_address(staging)
-    # reals hardly ever come twice: a dictionary of them costs time and space
-    coded = [field.name for field in rows.schema if not pa.types.is_floating(field.type)]
+    # a dictionary of numbers costs more time than it saves space, and zstd half as much again as snappy, for a third less space
+    coded = [field.name for field in rows.schema if not pa.types.is_primitive(field.type)]
     for number, parts in sorted(days.items()):
         date = day_of(number * DAY)
         table = pa.Table.from_batches(parts)
         name = f"{date}-{uuid.uuid4().hex}-{len(table)}.parquet"
-        pq.write_table(table, f"{folder}/{name}", filesystem=system, compression="zstd", use_dictionary=coded)
+        pq.write_table(table, f"{folder}/{name}", filesystem=system, compression="snappy", use_dictionary=coded)
         yield DayFile(date, name, len(table))
 
 

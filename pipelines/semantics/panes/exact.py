@@ -62,7 +62,8 @@ def add_square(row: Row, at: int, x: float) -> None:
 def add_sum(row: Row, at: int, other: int, sign: float) -> None:
     """Add the sum at `row[other:other + 3]`, or take it away with `sign` -1."""
     for part in range(PARTS):
-        add(row, at, sign * row[other + part])
+        if row[other + part] != 0.0:  # a pane of few events has one part or two
+            add(row, at, sign * row[other + part])
 
 
 @inlined

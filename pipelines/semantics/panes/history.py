@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from pipelines.semantics.events import Events
@@ -23,6 +24,7 @@ from pipelines.semantics.panes.memory import (
     J_UNTIL,
     JOB_WORDS,
     NIL,
+    ROW_T,
     ROW_VALUES,
     Ints,
     Memory,
@@ -129,29 +131,38 @@ def _turned(program: Program, rows: Ints, hop: int) -> tuple[Ints, Flags, Ints]:
     values are valid; the lengths of lists and the lists.
     """
     features = len(program.features)
-    hops = rows[:, 1] // hop if hop else np.zeros(1, np.int64)
-    order = np.arange(len(rows)) if (hops[1:] >= hops[:-1]).all() else np.argsort(hops - hops.min(), kind="stable")
+    order = np.arange(len(rows))
+    if hop and len(rows):
+        hops = rows[:, ROW_T] // hop
+        hops -= hops.min()
+        if (hops[1:] < hops[:-1]).any():
+            order = np.argsort(
+                hops.astype(np.min_scalar_type(hops.max())), kind="stable"
+            )  # a radix sort, if it is short
     values = np.empty((ROW_VALUES + features, len(rows)), np.int64)
     valid = np.empty((features, len(rows)), np.bool_)
     lists = np.empty((rows.shape[1] - ROW_VALUES - 2 * features, len(rows)), np.int64)
-    _turn(rows, order, values, valid, lists)
+    _turn(rows.reshape(rows.size), (order * rows.shape[1]).astype(np.uint64), values, valid, lists)
     return values.T, valid.T, lists.T
 
 
 @compiled
-def _turn(rows: Ints, order: Ints, values: Ints, valid: Flags, lists: Ints) -> None:
-    first_list = len(values) + len(valid)
-    for start in range(0, len(order), TILE):
-        stop = min(start + TILE, len(order))
+def _turn(words: Ints, starts: npt.NDArray[np.uint64], values: Ints, valid: Flags, lists: Ints) -> None:
+    """Turn rows that start at these places; places without a sign, for compiled code need not look for negative ones."""
+    for begin in range(0, len(starts), TILE):
+        end = min(begin + TILE, len(starts))
         for word in range(len(values)):
-            for i in range(start, stop):
-                values[word, i] = rows[order[i], word]
+            place = np.uint64(word)
+            for i in range(begin, end):
+                values[word, i] = words[starts[i] + place]
         for word in range(len(valid)):
-            for i in range(start, stop):
-                valid[word, i] = rows[order[i], len(values) + word] != 0
+            place = np.uint64(len(values) + word)
+            for i in range(begin, end):
+                valid[word, i] = words[starts[i] + place] != 0
         for word in range(len(lists)):
-            for i in range(start, stop):
-                lists[word, i] = rows[order[i], first_list + word]
+            place = np.uint64(len(values) + len(valid) + word)
+            for i in range(begin, end):
+                lists[word, i] = words[starts[i] + place]
 
 
 def _work(memory: Memory, events: Ints, jobs: Ints, start: int) -> Iterator[Ints]:
