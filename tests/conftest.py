@@ -19,11 +19,18 @@ ENGINES = {"redis_server", "feast_store", "spark", "ads"}
 """Fixtures that start a server or an engine, or import Feast: whoever asks for one is slow."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what asks for an engine; `make test-fast` is all the rest."""
+    """Mark as slow what asks for an engine; `make test-fast` is all the rest.
+
+    The slow tests of a file go to one worker, so that its engine starts once, and before the others, which fill the gaps.
+    """
     for item in items:
         if ENGINES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(scope="session")
