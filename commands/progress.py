@@ -1,4 +1,4 @@
-"""Shows what a long step has done and what is left: a line for each part that is done, and what is under way in a terminal."""
+"""Shows what a long step has done and what is left: a line for each part that is done, and what is under way in a console."""
 
 from __future__ import annotations
 

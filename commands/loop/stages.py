@@ -22,7 +22,6 @@ from commands.loop.decisions import Decisions, decisions_of, in_parts
 from commands.loop.events import load_events, open_simulation
 from commands.loop.feed import Feed
 from commands.loop.history import History, build_history
-from commands.loop.imports import import_for_later
 from commands.loop.serve import Serving, start_serving
 from commands.loop.services import read_services, served_names
 from commands.loop.steps import Steps, end_process, verify
@@ -136,7 +135,7 @@ class Run:
         if any(plan.kind == "stream" for plan in self.plans) and self.history is not None:
             self.stream_process = prepare_stream(self.workspace)
             self.steps.endings.append(partial(end_process, self.stream_process))
-        threading.Thread(target=import_for_later, daemon=True).start()
+        threading.Thread(target=_import_for_later, daemon=True).start()
 
     def backfill(self) -> None:
         """Compute every view over all history."""
@@ -274,3 +273,11 @@ def stay(run: Run) -> None:
         follow(run.url, run.decisions, chain([next(days)], days), run.feed, read_number("RATE", 20.0), each_midnight)
     while True:
         time.sleep(3600)
+
+
+def _import_for_later() -> None:
+    """Import what later steps need, while the main thread waits for Spark; a step that comes too early waits for the rest."""
+    import validation.parity  # noqa: F401
+    from pipelines.semantics.panes.history import compile_kernel
+
+    compile_kernel()
