@@ -17,6 +17,7 @@ TAGS: Final[dict[Tagged, dict[str, str]]] = {
         "lake": "the FileSource that holds the history of this topic",
         "event_id": "the column that tells one event from another",
         "partition_by": "the column by which the topic is partitioned",
+        "arrived": "the column that says when an event, or a row, became known",
         "known_after": "how long after its time an event becomes known, such as 7d",
         "max_skew": "how far an event's time may be ahead of the clock, such as 5min",
         "schema_registry": "where the schemas of Avro events are, such as http://registry:8081",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.plan import ViewPlan
 from pipelines.semantics.events import Events, Times, sort_events
@@ -40,17 +41,31 @@ def arrange(plan: ViewPlan, table: pa.Table) -> Block:
     """
     table = transformed(plan, table)
     refuse_incomplete(plan, table)
+    arrived = plan.table.arrived
+    if arrived:
+        table = table.take(
+            pc.sort_indices(table, [(arrived, "ascending")], null_placement="at_start")
+        )  # of equal events the first one counts
     entity, entities = number_entities(table, plan.keys)
     ts = times(table[plan.table.timestamp])
     order = sort_events(entity, ts, ids(table[plan.table.event_id]))
     taken = pa.array(order)
     columns = {name: _one_chunk(table[name]).take(taken) for name in plan.inputs}
-    return Block(Events(entity[order], ts[order], columns), entities)
+    seen = _seen(plan, ts, table[arrived])[order] if arrived else None
+    return Block(Events(entity[order], ts[order], columns, seen), entities)
+
+
+def _seen(plan: ViewPlan, ts: Times, arrived: pa.ChunkedArray) -> Times:
+    """Return the time from which on each event is seen (rule 12); one of which nobody noted when it came, from its own on."""
+    delay = max(feature.window.delay for feature in plan.features)
+    known = pc.fill_null(_one_chunk(arrived).cast(TIMESTAMP).cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
+    return np.maximum(ts, known - delay)
 
 
 def needed_columns(plan: ViewPlan) -> list[str]:
     """Return the columns of the events that a view without a transform reads."""
-    return list(dict.fromkeys((*plan.keys, plan.table.timestamp, plan.table.event_id, *plan.inputs)))
+    arrived = (plan.table.arrived,) if plan.table.arrived else ()
+    return list(dict.fromkeys((*plan.keys, plan.table.timestamp, plan.table.event_id, *arrived, *plan.inputs)))
 
 
 def refuse_incomplete(plan: ViewPlan, table: pa.Table) -> None:
@@ -81,7 +96,8 @@ def transformed(plan: ViewPlan, table: pa.Table) -> pa.Table:
         raise EventError(
             f"{plan.view}: its transform made {len(after)} events of {len(table)}; it may only add columns."
         )
-    for name in (*plan.keys, plan.table.event_id, plan.table.timestamp):
+    arrived = (plan.table.arrived,) if plan.table.arrived else ()
+    for name in (*plan.keys, plan.table.event_id, plan.table.timestamp, *arrived):
         after = after.set_column(after.schema.get_field_index(name), name, table[name])
     return after
 

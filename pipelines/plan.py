@@ -40,6 +40,7 @@ class EventTable:
         encoding: How events are written on the topic: `json`, `avro` or `protobuf`.
         encoding_schema: The Avro schema as JSON, or the import path of the Protobuf message; empty for JSON.
         registry: Where the schemas are that Avro events name; empty for nowhere.
+        arrived: The lake's column that says when an event became known (rule 12); empty where nobody notes it.
     """
 
     name: str
@@ -56,6 +57,7 @@ class EventTable:
     encoding: str = "json"
     encoding_schema: str = ""
     registry: str = ""
+    arrived: str = ""
 
     def schema(self) -> pa.Schema:
         """Return the Arrow schema of the topic's events."""

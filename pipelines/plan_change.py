@@ -117,6 +117,7 @@ def _meaning(plan: ViewPlan) -> Mapping[str, str]:
         "lake": plan.table.lake,
         "time": plan.table.timestamp,
         "event id": plan.table.event_id,
+        "known by": plan.table.arrived or "its own time",
         "delay": format_duration(plan.features[0].window.delay if plan.features else 0),
     }
 

@@ -80,6 +80,7 @@ def plan_stream_view(view: StreamFeatureView, lakes: dict[str, Any]) -> ViewPlan
         encoding=topic.encoding,
         encoding_schema=topic.schema,
         registry=tags.get("schema_registry", ""),
+        arrived=read_tags(lake.name, lake.tags, "source").get("arrived", ""),
     )
     keys = tuple(field.name for field in view.entity_columns)
     for key in keys:
@@ -112,6 +113,7 @@ def plan_batch_view(view: BatchFeatureView) -> ViewPlan:
         timestamp=source.timestamp_field,
         event_id=_known(source.name, "tag millrace.event_id", tags.get("event_id", ""), types),
         known_after=read_duration(source.name, tags, "known_after"),
+        arrived=_known(source.name, "tag millrace.arrived", tags["arrived"], types) if "arrived" in tags else "",
     )
     keys = tuple(field.name for field in view.entity_columns)
     for key in keys:

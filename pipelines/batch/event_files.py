@@ -84,7 +84,16 @@ def read_events(
         start: The first instant.
         stop: The end, itself outside.
         most: Events a table; one may have as many more as a batch of the reader has.
+
+    Raises:
+        LakeError: The files lack a column.
     """
+    missing = [name for name in columns or () if name not in files.schema.names]
+    if missing:
+        raise LakeError(
+            f"the newest event file has no column {', '.join(missing)}; it has {', '.join(files.schema.names)}. Land events"
+            " with it, or correct the view's or its source's declaration."
+        )
     source = ds.FileSystemDataset(files.pieces, files.schema, ds.ParquetFileFormat())
     wanted = None if columns is None else list(columns)
     held: list[pa.RecordBatch] = []

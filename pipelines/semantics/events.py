@@ -20,11 +20,14 @@ class Events:
         entity: int64, the entity of each event as a dense number 0, 1, ... in ascending order.
         ts: int64, event time in microseconds since the epoch, UTC.
         columns: The input columns, one entry an event.
+        seen: int64, the time from which on each event is seen: its own, or, where it became known later than the view's delay
+            after it, as much before it became known (rule 12); None where nobody noted when events became known.
     """
 
     entity: Times
     ts: Times
     columns: Mapping[str, pa.Array]
+    seen: Times | None = None
 
     def __len__(self) -> int:
         """Return the number of events."""

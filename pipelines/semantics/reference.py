@@ -21,30 +21,34 @@ class Event:
         ts: Event time, microseconds since the epoch, UTC.
         id: Identity; a second event with the same id does not count (rule 6).
         values: The columns.
+        arrived: When it became known, microseconds; None where nobody noted it (rule 12).
     """
 
     ts: int
     id: int | str
     values: Mapping[str, Any]
+    arrived: int | None = None
 
 
 def distinct(events: Sequence[Event]) -> list[Event]:
-    """Return each event once, by (event time, event id): rules 5 and 6. Of several with one id the earliest counts."""
+    """Return each event once, by (event time, event id): rules 5 and 6. Of several with one id the earliest counts, and of
+    these the one that became known first.
+    """
     first: dict[int | str, Event] = {}
-    for event in sorted(events, key=lambda event: event.ts):
+    for event in sorted(events, key=lambda event: (event.ts, event.ts if event.arrived is None else event.arrived)):
         first.setdefault(event.id, event)
     return sorted(first.values(), key=lambda event: (event.ts, event.id))
 
 
 def value_at(feature: Feature, events: Sequence[Event], t: int) -> Any:
-    """Return the value of a feature at time `t` (microseconds), as rules 1, 2, 4, 5 and 11 say it.
+    """Return the value of a feature at time `t` (microseconds), as rules 1, 2, 4, 5, 11 and 12 say it.
 
     Args:
         feature: The feature.
         events: All events of one entity, as `distinct` returns them.
         t: The instant, microseconds since the epoch.
     """
-    inside = [event for event in events if feature.window.first(t) <= event.ts < feature.window.end(t)]
+    inside = [event for event in events if _is_inside(feature, event, t)]
     if feature.gap is not None:
         inside = _session(inside, feature.gap, feature.window.end(t))
     if feature.column is None:
@@ -62,9 +66,9 @@ def feature_log(
     event at all, differs from the instant before.
     """
     events = distinct(events)
-    candidates = {t for event in events for feature in features for t in _instants(feature, event.ts)}
+    candidates = {t for event in events for feature in features for t in _instants(feature, event)}
     rows: list[tuple[int, tuple[Any, ...]]] = []
-    before: tuple[Any, ...] = (False, None)
+    before: tuple[Any, ...] = (False, tuple(value_at(feature, [], 0) for feature in features))
     for t in sorted(t for t in candidates if t < stop):
         values = tuple(value_at(feature, events, t) for feature in features)
         now = (any(_holds(feature, events, t) for feature in features), values)
@@ -87,10 +91,17 @@ def _session(inside: Sequence[Event], gap: int, end: int) -> list[Event]:
 
 
 def _holds(feature: Feature, events: Sequence[Event], t: int) -> bool:
-    return any(feature.window.first(t) <= event.ts < feature.window.end(t) for event in events)
+    return any(_is_inside(feature, event, t) for event in events)
 
 
-def _instants(feature: Feature, ts: int) -> list[int]:
-    window = feature.window
+def _is_inside(feature: Feature, event: Event, t: int) -> bool:
+    """Say whether an event is in the window, and has become known before the instant that the value at `t` is of."""
+    first, end = feature.window.first(t), feature.window.end(t)
+    return first <= event.ts < end and (event.arrived is None or event.arrived < end + feature.window.delay)
+
+
+def _instants(feature: Feature, event: Event) -> list[int]:
+    window, ts = feature.window, event.ts
+    seen = ts if event.arrived is None else max(ts, event.arrived - window.delay)
     ends = [] if feature.gap is None else [ts + window.delay + feature.gap]
-    return [window.enters(ts), window.leaves(ts), *ends]
+    return [window.enters(seen), window.leaves(ts), *ends]

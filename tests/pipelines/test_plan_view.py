@@ -309,7 +309,7 @@ def test_tags_of_a_view_are_known(stream: Make, tags: dict[str, str], message: s
     [
         (
             {"millrace.lak": "x"},
-            "clicks: unknown tag millrace.lak; use one of millrace.event_id, millrace.known_after, millrace.lake,"
+            "clicks: unknown tag millrace.lak; use one of millrace.arrived, millrace.event_id, millrace.known_after, millrace.lake,"
             " millrace.max_skew, millrace.partition_by",
         ),
         ({"millrace.lake": ""}, "clicks: no lake table; tag the source with millrace.lake .* one of clicks_lake"),

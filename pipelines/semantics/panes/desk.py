@@ -88,20 +88,29 @@ class Desk:
         self.words[[D_COUNT, D_MADE_COUNT]] = 0
 
 
-def events_of(program: Program, ts: Ints, ids: Ints, columns: list[tuple[Ints, npt.NDArray[np.bool_]]]) -> Ints:
-    """Return events by (entity, time, id) as the kernel reads them: time, id, then word and validity of each column.
+def events_of(
+    program: Program,
+    ts: Ints,
+    ids: Ints,
+    columns: list[tuple[Ints, npt.NDArray[np.bool_]]],
+    seen: Ints | None = None,
+) -> Ints:
+    """Return events by (entity, time seen, id) as the kernel reads them: time, id, then word and validity of each column, and
+    at the end the time from which on it is seen.
 
     Args:
         program: The features.
         ts: int64 (n,), microseconds.
         ids: int64 (n, id words), in the order of the ids.
         columns: Words and validity of each of the program's columns.
+        seen: int64 (n,), microseconds, the time from which on each is seen (rule 12); None for its own.
     """
     width = ids.shape[1]
-    events = np.empty((len(ts), 1 + width + 2 * (len(columns) + 1)), np.int64)
+    events = np.empty((len(ts), 2 + width + 2 * (len(columns) + 1)), np.int64)
     events[:, 0] = ts
     events[:, 1 : 1 + width] = ids
     for at, (words, valid) in enumerate([*columns, (ts, np.ones(len(ts), np.bool_))]):
         events[:, 1 + width + 2 * at] = words
         events[:, 2 + width + 2 * at] = valid
+    events[:, -1] = ts if seen is None else seen
     return events

@@ -78,9 +78,10 @@ def log_parts(features: Sequence[Feature], events: Events, start: int, stop: int
             columns = encode_columns(
                 words, program.derived, {n: events.columns[n].take(taken) for n in program.columns}
             )
-            encoded = events_of(program, events.ts[at], at.reshape(-1, 1), columns)  # by id where times are equal
+            seen = None if events.seen is None else events.seen[at]
+            encoded = events_of(program, events.ts[at], at.reshape(-1, 1), columns, seen)  # by id where times are equal
             parts = []
-            for rows in _work(memory, encoded, jobs[_are_busy(memory, jobs)], start):
+            for rows in _work(memory, encoded, jobs[_are_busy(memory, jobs)], start, NEVER if seen is None else EVER):
                 given, valid, of_lists = _turned(program, rows, hop)
                 length, list_words = of_lists[:, : len(features)], of_lists[:, len(features) :]
                 values = values_from(features, words, lists, given[:, ROW_VALUES:], valid, length, list_words)
@@ -89,7 +90,7 @@ def log_parts(features: Sequence[Feature], events: Events, start: int, stop: int
 
 
 def _stretches(program: Program, events: Events, edges: Ints, stop: int) -> Iterator[tuple[Ints, Ints]]:
-    """Yield stretches of time, one after the other: the positions of their events, by (entity, time), and a job an entity.
+    """Yield stretches of time, one after the other: the positions of their events, by (entity, time seen), and a job an entity.
 
     Args:
         program: The features.
@@ -99,9 +100,12 @@ def _stretches(program: Program, events: Events, edges: Ints, stop: int) -> Iter
     """
     base, entities = int(edges[0]), np.arange(len(edges) - 1)
     slide = int(np.lcm.reduce(np.maximum(program.groups, 1)))
-    hop = (
-        events.ts[base : edges[-1]] + program.delay
-    ) // slide  # all events of a hop enter before any of the next does
+    whole = slice(base, int(edges[-1]))
+    seen, walked = events.ts[whole], None
+    if events.seen is not None:
+        walked = np.lexsort((events.seen[whole], events.entity[whole]))
+        seen = events.seen[whole][walked]
+    hop = (seen + program.delay) // slide  # all events of a hop enter before any of the next does
     bounds = np.unique(np.sort(hop)[:: max(GROUP, len(entities))])  # a stretch begins with the first event of a hop
     stretch = np.searchsorted(bounds, hop, side="right") - 1
     order = np.argsort(stretch.astype(np.min_scalar_type(len(bounds))), kind="stable")  # a radix sort, if it is short
@@ -109,8 +113,9 @@ def _stretches(program: Program, events: Events, edges: Ints, stop: int) -> Iter
     until = np.minimum(np.append(bounds[1:] * slide, stop - 1), stop - 1)
     since = EVER
     for number in range(len(bounds)):
-        at = order[of_stretch[number] : of_stretch[number + 1]] + base
-        places = np.searchsorted(at, edges)
+        at = order[of_stretch[number] : of_stretch[number + 1]]
+        places = np.searchsorted(at + base, edges)
+        at = (at if walked is None else walked[at]) + base
         jobs = np.empty((len(entities), JOB_WORDS), np.int64)
         jobs[:, J_ENTITY], jobs[:, J_FIRST], jobs[:, J_LAST] = entities, places[:-1], places[1:]
         jobs[:, J_SINCE], jobs[:, J_UNTIL] = since, until[number]
@@ -165,8 +170,8 @@ def _turn(words: Ints, starts: npt.NDArray[np.uint64], values: Ints, valid: Flag
                 lists[word, i] = words[starts[i] + place]
 
 
-def _work(memory: Memory, events: Ints, jobs: Ints, start: int) -> Iterator[Ints]:
-    """Do jobs that follow one another, and yield their rows."""
+def _work(memory: Memory, events: Ints, jobs: Ints, start: int, settled: int) -> Iterator[Ints]:
+    """Do jobs that follow one another, and yield their rows; no event before `settled` comes any more."""
     program, count = memory.program, len(events)
     memory.make_room(0, count * program.windows, count * program.sessions, count * program.tables * len(program.tracks))
     each = len(program.groups) + program.windows + program.sessions
@@ -175,7 +180,7 @@ def _work(memory: Memory, events: Ints, jobs: Ints, start: int) -> Iterator[Ints
     done = 0
     while done < len(jobs):
         desk.clear()
-        went = walk(memory.words, memory.reals, desk.words, desk.reals, done, len(jobs), start, NEVER, True)
+        went = walk(memory.words, memory.reals, desk.words, desk.reals, done, len(jobs), start, settled, True)
         if went == done:
             desk = Desk(memory, events, jobs, most, 0)
             continue

@@ -10,6 +10,7 @@ from pipelines.semantics.panes.cells import event_at, row_at
 from pipelines.semantics.panes.memory import (
     D_COUNT,
     D_CURSOR,
+    D_EVENT_WORDS,
     D_JOB,
     D_LEAVES,
     D_MADE,
@@ -91,8 +92,8 @@ def _follow(m: Ints, r: Reals, d: Ints, s: Reals, job: int, start: int, settled:
     place = d[D_COUNT]
     for group in range(groups):
         d[cursor + group] = d[job + J_FIRST]
-    if groups == 1 and d[cursor] < last and _enters_at(m, 0, d[event_at(d, d[cursor])]) <= here:
-        while d[cursor] < last and _enters_at(m, 0, d[event_at(d, d[cursor])]) <= here:
+    if groups == 1 and d[cursor] < last and _enters_at(m, 0, _seen_at(d, d[cursor])) <= here:
+        while d[cursor] < last and _enters_at(m, 0, _seen_at(d, d[cursor])) <= here:
             _enter(m, r, d, s, entity, 0, d[cursor], here, settled)
             d[cursor] += 1
         _touch_all(m, d, 1)
@@ -105,7 +106,7 @@ def _follow(m: Ints, r: Reals, d: Ints, s: Reals, job: int, start: int, settled:
         t = NEVER
         for group in range(groups):
             if d[cursor + group] < last:
-                t = min(t, _enters_at(m, group, d[event_at(d, d[cursor + group])]))
+                t = min(t, _enters_at(m, group, _seen_at(d, d[cursor + group])))
         for track in range(windows):
             t = min(t, d[d[D_LEAVES] + track])
         for session in range(sessions):
@@ -130,7 +131,7 @@ def _follow(m: Ints, r: Reals, d: Ints, s: Reals, job: int, start: int, settled:
             if here < ends <= t:
                 _touch_session(m, d, windows + session)
         for group in range(groups):
-            while d[cursor + group] < last and _enters_at(m, group, d[event_at(d, d[cursor + group])]) <= t:
+            while d[cursor + group] < last and _enters_at(m, group, _seen_at(d, d[cursor + group])) <= t:
                 _enter(m, r, d, s, entity, group, d[cursor + group], t, settled)
                 d[cursor + group] += 1
                 for track in range(windows):
@@ -172,6 +173,12 @@ def _enter(m: Ints, r: Reals, d: Ints, s: Reals, entity: int, group: int, i: int
             enter_ring(m, d, entity, ring, i)
     for session in range(m[H_SESSIONS]):
         enter_session(m, r, d, s, entity, session, i, settled)
+
+
+@inlined
+def _seen_at(d: Ints, i: int) -> int:
+    """Return the time from which on an event is seen: its own, or a later one where it came late (rule 12)."""
+    return d[event_at(d, i) + d[D_EVENT_WORDS] - 1]
 
 
 @inlined
