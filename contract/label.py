@@ -26,6 +26,7 @@ class Label:
         timestamp: The column with the event's time.
         event_id: The column that identifies an event.
         known_after: Microseconds after its event at which a label is known.
+        arrived: The column that says when it became known (rule 12); empty where nobody notes it.
     """
 
     source: str
@@ -34,6 +35,7 @@ class Label:
     timestamp: str
     event_id: str
     known_after: int
+    arrived: str = ""
 
     @property
     def delay(self) -> timedelta:
@@ -74,4 +76,12 @@ def read_label(service: str, text: str, sources: Mapping[str, Any]) -> Label:
     if "event_id" not in tags:
         raise ServiceError(f"{name}: no event id; write tags={{'millrace.event_id': '<column>'}} on this file source.")
     known_after = read_duration(name, tags, "known_after")
-    return Label(name, column, source_address(source), source.timestamp_field, tags["event_id"], known_after)
+    return Label(
+        name,
+        column,
+        source_address(source),
+        source.timestamp_field,
+        tags["event_id"],
+        known_after,
+        tags.get("arrived", ""),
+    )

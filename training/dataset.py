@@ -82,7 +82,12 @@ class TrainingSet:
 
 
 def build_training_set(
-    store: FeatureStore, declared: TrainingTask, start: datetime, end: datetime, limit: int | None = None
+    store: FeatureStore,
+    declared: TrainingTask,
+    start: datetime,
+    end: datetime,
+    limit: int | None = None,
+    known_by: datetime | None = None,
 ) -> TrainingSet:
     """Join the label events of `[start, end)` with a feature service, point in time.
 
@@ -92,12 +97,13 @@ def build_training_set(
         start: First instant, aware.
         end: Last instant, aware, exclusive.
         limit: At most this many events, spread evenly over the span; all when None.
+        known_by: Labels that became known at this instant or later are left out, where somebody notes when (rule 12).
 
     Raises:
         TrainingError: There are no label events in the span, an on-demand function fails, or the offline store lost rows
             or returned an infinite value.
     """
-    events = read_label_events(declared, start, end)
+    events = read_label_events(declared, start, end, known_by=known_by)
     if limit is not None and limit < len(events):
         chosen = np.linspace(0, len(events) - 1, max(limit, 1)).astype("int64")
         events = events.iloc[chosen].reset_index(drop=True)

@@ -30,7 +30,11 @@ _LABELS = {
 
 
 def read_label_events(
-    declared: TrainingTask, start: datetime, end: datetime, columns: Sequence[str] | None = None
+    declared: TrainingTask,
+    start: datetime,
+    end: datetime,
+    columns: Sequence[str] | None = None,
+    known_by: datetime | None = None,
 ) -> pd.DataFrame:
     """Return the label events of `[start, end)` whose label is known, in the order of (time, event id).
 
@@ -42,13 +46,15 @@ def read_label_events(
         start: First instant, aware.
         end: Last instant, aware, exclusive.
         columns: The columns to read besides the event id, the timestamp and the label; all when None.
+        known_by: Labels that became known at this instant or later are left out, where somebody notes when (rule 12).
 
     Raises:
         TrainingError: The folder does not exist, a column is missing, the span holds no event, or a label is not what the
             service predicts.
     """
     table = _open(declared)
-    needed = list(dict.fromkeys([declared.event_id, declared.timestamp, declared.label, *(columns or ())]))
+    arrived = [declared.arrived] if declared.arrived else []
+    needed = list(dict.fromkeys([declared.event_id, declared.timestamp, declared.label, *arrived, *(columns or ())]))
     missing = [name for name in needed if name not in table.schema.names]
     if missing:
         raise TrainingError(
@@ -58,7 +64,11 @@ def read_label_events(
         )
     wanted = needed if columns is not None else [name for name in table.schema.names if name != PARTITION]
     read = table.to_table(columns=wanted, filter=_within(table.schema, declared.timestamp, start, end))
-    events = read.filter(pc.is_valid(read[declared.label])).to_pandas()
+    known = pc.is_valid(read[declared.label])
+    if declared.arrived and known_by is not None:
+        came = read[declared.arrived].cast(pa.timestamp("us", "UTC"))
+        known = pc.and_(known, pc.fill_null(pc.less(came, pa.scalar(known_by, came.type)), True))
+    events = read.filter(known).to_pandas()
     if events.empty:
         raise TrainingError(
             f"{declared.service}: no label events in [{start:%F}, {end:%F}) of {declared.source}; {_dates(declared)}."

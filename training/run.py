@@ -60,7 +60,7 @@ def train(
     split = choose_split(task, options)
 
     say(f"1/5 {task.service}: training set of {split.train_from:%F} to {split.train_to:%F} (exclusive)")
-    training = build_training_set(store, task, split.train_from, split.train_to, options.limit)
+    training = build_training_set(store, task, split.train_from, split.train_to, options.limit, split.test_from)
     say(f"    {len(training):,} rows, {training.positives:,} positive, {len(training.features)} features")
     if gate is not None:
         gate(training.frame)

@@ -34,6 +34,7 @@ class TrainingTask:
         features: Full feature names (`view__feature`) in the service's order: the model's columns.
         predicts: `binary` (1 or 0), `regression` (a number) or `ranking` (a relevance, 0, 1, 2, ...).
         group: For a ranking: the event column whose equal values are one list of candidates.
+        arrived: The column that says when a label became known (rule 12); empty where nobody notes it.
     """
 
     service: str
@@ -49,6 +50,7 @@ class TrainingTask:
     features: tuple[str, ...]
     predicts: str = "binary"
     group: str | None = None
+    arrived: str = ""
 
 
 def read_task(store: FeatureStore, name: str) -> TrainingTask:
@@ -105,6 +107,7 @@ def task_of(service: Service) -> TrainingTask:
         features=tuple(name for name, _ in service.features),
         predicts=service.predicts,
         group=service.group,
+        arrived=label.arrived,
     )
 
 

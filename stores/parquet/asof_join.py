@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from stores.parquet.feature_log import FeatureLog, FeatureLogError
 from stores.parquet.log_source import LogSource, quote, read_log
 
-ROW, TIME = "__row", "__time"
+ROW, TIME, KNOWN = "__row", "__time", "__known"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class LogColumns:
         features: Pairs of (column in the log, name in the result).
         timestamp: The event time; without a zone it is taken as UTC.
         created: Decides between rows with equal event times: the latest counts. None: which one counts is not defined.
+        known: When a row became known; it is not joined to labels before (rule 12). None: with its event time.
         ttl_us: A row holds for labels with `event_timestamp >= label - ttl`, microseconds; 0 for ever.
     """
 
@@ -37,11 +38,12 @@ class LogColumns:
     timestamp: str
     created: str | None = None
     ttl_us: int = 0
+    known: str | None = None
 
     @property
     def times(self) -> tuple[str, ...]:
-        """The time columns."""
-        return (self.timestamp, self.created) if self.created else (self.timestamp,)
+        """The time columns, each once."""
+        return tuple(dict.fromkeys(name for name in (self.timestamp, self.created, self.known) if name))
 
 
 def asof_join(connection: duckdb.DuckDBPyConnection, labels: pa.Table, columns: LogColumns) -> pa.Table:
@@ -77,21 +79,31 @@ def asof_join(connection: duckdb.DuckDBPyConnection, labels: pa.Table, columns: 
 
 
 def _rows(columns: LogColumns, source: LogSource, oldest: int | None, newest: int) -> str:
-    """Select the rows that some label can match, as k0.., __time, f0..; one per entity and time."""
+    """Select the rows that some label can match, as k0.., __time, __known, f0..; one per entity and time known.
+
+    Where rows say when they became known, one that comes after a newer row is known is never the newest.
+    """
     keys = [f"k{i}" for i in range(len(columns.join_keys))]
     selected = [f"{quote(stored)} AS {key}" for key, (stored, _) in zip(keys, columns.join_keys, strict=True)]
-    selected.append(f"{source.micros(columns.timestamp)} AS {TIME}")
+    known = source.micros(columns.known) if columns.known else "NULL"
+    selected.append(f"{source.micros(columns.timestamp)} AS {TIME}, greatest({TIME}, {known}) AS {KNOWN}")
     selected += [f"{quote(stored)} AS f{i}" for i, (stored, _) in enumerate(columns.features)]
     where = [f"{TIME} <= {newest}"] + ([f"{TIME} >= {oldest}"] if oldest is not None else [])
     if keys:
         given = ", ".join(quote(name) for _, name in columns.join_keys)
         where.append(f"({', '.join(keys)}) IN (SELECT {f'({given})' if len(keys) > 1 else given} FROM labels)")
-    latest = ""
+    latest = []
     if columns.created:
         selected.append(f"{source.micros(columns.created)} AS created")
-        same = ", ".join([*keys, TIME])
-        latest = f"QUALIFY row_number() OVER (PARTITION BY {same} ORDER BY created DESC NULLS LAST) = 1"
-    return f"SELECT * FROM (SELECT {', '.join(selected)} FROM {source.sql}) WHERE {' AND '.join(where)} {latest}"
+    if columns.created or columns.known:
+        order = f"{TIME} DESC" + (", created DESC NULLS LAST" if columns.created else "")
+        latest.append(f"row_number() OVER (PARTITION BY {', '.join([*keys, KNOWN])} ORDER BY {order}) = 1")
+    if columns.known:
+        entity = f"PARTITION BY {', '.join(keys)}" if keys else ""
+        newer = f"max({TIME}) OVER ({entity} ORDER BY {KNOWN} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)"
+        latest.append(f"coalesce({newer} <= {TIME}, true)")
+    qualify = f"QUALIFY {' AND '.join(latest)}" if latest else ""
+    return f"SELECT * FROM (SELECT {', '.join(selected)} FROM {source.sql}) WHERE {' AND '.join(where)} {qualify}"
 
 
 def _join(columns: LogColumns, rows: str) -> str:
@@ -100,7 +112,7 @@ def _join(columns: LogColumns, rows: str) -> str:
     features = [f"CASE WHEN {within} THEN r.f{i} END AS {quote(name)}" for i, (_, name) in enumerate(columns.features)]
     return f"""
         SELECT {", ".join(features)}
-        FROM labels AS l ASOF LEFT JOIN ({rows}) AS r ON {" AND ".join([*matches, f"l.{TIME} >= r.{TIME}"])}
+        FROM labels AS l ASOF LEFT JOIN ({rows}) AS r ON {" AND ".join([*matches, f"l.{TIME} >= r.{KNOWN}"])}
         ORDER BY l.{ROW}
     """
 

@@ -13,6 +13,7 @@ from feast.data_source import DataSource
 from feast.feature_view import DUMMY_ENTITY_ID
 from feast.infra.offline_stores.file_source import FileSource
 
+from contract.tags import read_tags
 from stores.parquet.arrow_job import address_of
 from stores.parquet.asof_join import LogColumns
 from stores.parquet.feature_log import FeatureLog, FeatureLogError
@@ -40,6 +41,7 @@ def log_columns(config: RepoConfig, view: FeatureView, features: list[str], full
     stored = {name: column for column, name in source.field_mapping.items()}
     prefix = f"{view.projection.name_alias or view.name}__" if full_feature_names else ""
     created = source.created_timestamp_column
+    known = read_tags(source.name, source.tags, "source").get("arrived", "")
     return LogColumns(
         log=log,
         join_keys=tuple(
@@ -50,6 +52,7 @@ def log_columns(config: RepoConfig, view: FeatureView, features: list[str], full
         features=tuple((stored.get(name, name), prefix + name) for name in features),
         timestamp=stored.get(source.timestamp_field, source.timestamp_field),
         created=stored.get(created, created) or None,
+        known=stored.get(known, known) or None,
         ttl_us=view.ttl // timedelta(microseconds=1) if view.ttl else 0,
     )
 

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from training.errors import TrainingError
@@ -71,3 +73,15 @@ def test_span_reads_the_first_and_the_last_day_alone(tmp_path: Path) -> None:
 def test_folder_without_events_says_to_backfill(tmp_path: Path, folder: str) -> None:
     with pytest.raises(TrainingError, match=r"clicks: .*`make simulate`"):
         label_span(declared(tmp_path / folder))
+
+
+def test_labels_that_became_known_later_are_left_out_where_somebody_notes_when(tmp_path: Path) -> None:
+    at = pa.array([datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in range(3)], pa.timestamp("us", "UTC"))
+    came = pa.array([datetime(2026, 3, day, tzinfo=UTC) if day else None for day in (2, 9, 0)], at.type)
+    (tmp_path / "date=2026-03-01").mkdir()
+    table = pa.table({"id": [1, 2, 3], "at": at, "bad": [0, 1, 1], "came": came})
+    pq.write_table(table, tmp_path / "date=2026-03-01" / "part.parquet")
+    task = TrainingTask("s", "bad", "labels", str(tmp_path), "at", "id", timedelta(0), None, (), (), (), arrived="came")
+    span = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)
+    assert read_label_events(task, *span)["id"].tolist() == [1, 2, 3]
+    assert read_label_events(task, *span, known_by=datetime(2026, 3, 9, tzinfo=UTC))["id"].tolist() == [1, 3]
