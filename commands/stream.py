@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 import threading
 import time
 from datetime import timedelta
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING
 from commands.plan import read_plans
 from commands.settings import read_number, read_whole
 from pipelines.stream.handover import read_cut
+from pipelines.stream.outage import say
+from pipelines.stream.store_watch import StoreWatch
 from pipelines.stream.transport.open import open_transport, transport_address
 from stores.cells.layout import ViewLayout, layouts_of
 from stores.online import OnlineStore, online_opener
@@ -54,7 +57,15 @@ def stream_dataflow(
     store = open_store(workspace)
     layouts = layouts_of(store, [plan.view for plan in plans])
     opener = online_opener(store.config)
-    opener().progress(store.config.project).begin({plan.view: shards for plan in plans})
+    progress = opener().progress(store.config.project)
+    begin = partial(progress.begin, {plan.view: shards for plan in plans})
+    begin()
+
+    def identify() -> str:
+        if not progress.identity():
+            begin()
+        return progress.identity()
+
     tables = {plan.table.topic: plan.table for plan in plans if plan.table.topic}
     return build_dataflow(
         plans,
@@ -65,6 +76,7 @@ def stream_dataflow(
         shards=shards,
         clock=(lambda: time.time_ns() // 1000) if wall_clock else None,
         snapshots=workspace.data / "recovery" / "state",
+        watch=StoreWatch(identify),
     )
 
 
@@ -78,20 +90,23 @@ def main() -> None:
     MILLRACE_BROKER names the broker, where the sources' own address is not meant: `redis://host:port`, or
     `parquet:FOLDER` to replay files and end. CLOCK=event lets only events and ticks move time (a replay); CLOCK=wall, the
     default, lets idle partitions follow the clock. COLD=1 starts without a handover, FRESH=1 forgets the last run.
-    WORKERS and SHARDS say how many threads and how many parts of each view there are, PARTITIONS how many partitions new
-    topics get.
+    WORKERS and SHARDS say how many threads and how many parts of each view there are; both may change over a restart.
+    PARTITIONS says how many partitions new topics get.
     """
     workspace = Workspace.from_env()
+    shards = read_whole("SHARDS", 1)
     flow = stream_dataflow(
         workspace,
         cold=os.environ.get("COLD") == "1",
         wall_clock=os.environ.get("CLOCK", "wall") == "wall",
-        shards=read_whole("SHARDS", 1),
+        shards=shards,
         partitions=read_partitions(),
     )
     from bytewax.errors import BytewaxRuntimeError
     from bytewax.recovery import RecoveryConfig, init_db_dir
     from bytewax.run import cli_main
+
+    from pipelines.stream.rescale import rescale
 
     recovery = workspace.data / "recovery"
     if os.environ.get("FRESH") == "1":
@@ -101,11 +116,14 @@ def main() -> None:
         unfinished.mkdir(parents=True)
         init_db_dir(unfinished, 1)  # type: ignore[no-untyped-call]
         unfinished.rename(recovery)
+    rescale(recovery, recovery / "state", partial(_stream_views, workspace), shards, say)
     # Ended where it stands: the snapshots of the last epoch and idempotent writes make a clean exit needless.
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: os._exit(0))
     if os.environ.get("MILLRACE_PARENT"):
         threading.Thread(target=_end_with, args=(int(os.environ["MILLRACE_PARENT"]),), daemon=True).start()
+    # Workers and the threads that write take turns after half a millisecond, not five: each step of a small batch waits for that.
+    sys.setswitchinterval(0.0005)
     print("streaming; Ctrl-C stops", flush=True)
     try:
         cli_main(  # type: ignore[no-untyped-call]
@@ -116,6 +134,10 @@ def main() -> None:
         )
     except BytewaxRuntimeError as error:
         raise _reason(error) from error  # Bytewax says where in the flow it was, its cause says what to do
+
+
+def _stream_views(workspace: Workspace) -> list[str]:
+    return [plan.view for plan in read_plans(workspace) if plan.kind == "stream"]
 
 
 def _end_with(parent: int) -> None:

@@ -156,6 +156,16 @@ class ProgressLog(Protocol):
     def begin(self, shards: Mapping[str, int]) -> None:
         """Say which views are streamed, in how many shards each; others are forgotten."""
 
+    def identity(self) -> str:
+        """Return what tells a store, with all that it holds, from another.
+
+        It is another one once the store restarted, was emptied, or another took over: then rows may be missing there. It is
+        empty where no stream has begun.
+
+        Raises:
+            OnlineStoreUnavailable: The store does not answer.
+        """
+
     def tell(self, shards: Sequence[ShardProgress]) -> None:
         """Note how far some shards are, once their rows are stored: who reads this finds the rows."""
 

@@ -57,14 +57,14 @@ class RowWriter(Protocol):
 class OnlineSink(FixedPartitionedSink[ShardRows, None]):
     """Hands rows to writers, one a shard, so that the views of an entity go together."""
 
-    def __init__(self, open_writer: Callable[[], RowWriter], shards: int) -> None:
-        """Note how to open a writer."""
+    def __init__(self, open_writer: Callable[[], RowWriter], most: Callable[[], int]) -> None:
+        """Note how to open a writer, and how to learn how many shards there have been at most: Bytewax forgets no partition."""
         self._open = open_writer
-        self._names = [f"shard {number:06}" for number in range(shards)]
+        self._most = most
 
     def list_parts(self) -> list[str]:
         """Name every shard."""
-        return self._names
+        return [f"shard {number:06}" for number in range(self._most())]
 
     def part_fn(self, item_key: str) -> int:
         """Map the key of an item, a shard's number, to its partition."""

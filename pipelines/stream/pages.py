@@ -96,8 +96,8 @@ class PagedArrays:
         lengths = tuple((name, len(array)) for name, array in arrays.items())
         return Manifest(tuple(name for name, _ in files), lengths)
 
-    def load(self, manifest: Manifest) -> dict[str, Ints]:
-        """Return the arrays of a manifest, and go on from there.
+    def load(self, manifest: Manifest, *, tidy: bool = True) -> dict[str, Ints]:
+        """Return the arrays of a manifest, and go on from there; `tidy` removes files that are not of it.
 
         Raises:
             MissingPagesError: A file is not there.
@@ -119,7 +119,7 @@ class PagedArrays:
             self._files.append((file, len(table)))
         self._sums = {name: _checksums(array) for name, array in arrays.items()}
         for path in self._folder.glob("*.pages*"):
-            if path.name not in manifest.files:
+            if tidy and path.name not in manifest.files:
                 path.unlink(missing_ok=True)
         self._number = max((int(file.partition(".")[0]) for file in manifest.files), default=0)
         return {name: arrays[name].ravel()[:length].copy() for name, length in manifest.lengths}

@@ -26,6 +26,11 @@ class Pending:
         """Return the number of events."""
         return sum(len(table) for tables in self._tables.values() for table in tables)
 
+    @property
+    def nbytes(self) -> int:
+        """Return the bytes of the events."""
+        return sum(table.nbytes for tables in self._tables.values() for table in tables)
+
     def add(self, events: pa.Table, ts: Times) -> None:
         """Keep events of these times, microseconds."""
         minutes = ts // _BUCKET

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from pipelines.arrange import log_schema, tabulate, times, transformed
@@ -12,13 +14,15 @@ from pipelines.plan import ViewPlan
 from pipelines.semantics.panes.live import EVER, LiveView
 from pipelines.semantics.panes.memory import Ints
 from pipelines.semantics.panes.order import distinct
-from pipelines.semantics.rows import Times
+from pipelines.semantics.rows import Rows, Times
 from pipelines.stream.calendar import Calendar
 from pipelines.stream.entities import EntityNumbers
-from pipelines.stream.key_words import column_of, texts_of, words_of
 from pipelines.stream.pending import Pending
 
 _SECOND = 1_000_000
+
+ELSEWHERE = EVER
+"""The time of the last row of an entity that another shard follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +50,20 @@ class ViewState:
     or ends a session in the step, however many events a window holds.
     """
 
-    def __init__(self, plan: ViewPlan, snapshot: Snapshot | None = None) -> None:
-        """Start empty, or from a snapshot."""
+    def __init__(
+        self,
+        plan: ViewPlan,
+        snapshot: Snapshot | None = None,
+        mine: Callable[[pa.Table], npt.NDArray[np.bool_]] | None = None,
+    ) -> None:
+        """Start empty, or from a snapshot.
+
+        Args:
+            plan: The view.
+            snapshot: What to go on from.
+            mine: Says of rows with join keys which are of entities that are followed here; the others of the snapshot belong
+                to another shard by now, and no row of theirs is given any more. None for all.
+        """
         self.plan = plan
         self.frontier = EVER
         self.settled = EVER
@@ -59,8 +75,9 @@ class ViewState:
         self._ending = Calendar()
         self._numbers = EntityNumbers(plan.keys)
         self._pending = Pending()
+        self._given = np.zeros(0, np.int64)  # the time of each entity's last row
         if snapshot is not None:
-            self._restore(snapshot)
+            self._restore(snapshot, mine)
 
     def __len__(self) -> int:
         """Return the number of panes and waiting events held."""
@@ -69,34 +86,46 @@ class ViewState:
     def snapshot(self) -> Snapshot:
         """Return what it takes to go on from here, good until the state moves on."""
         live = self._live
-        arrays = {"memory": live.memory.words, "seen": live.seen.table.ravel()}
+        arrays = {"memory": live.memory.words, "seen": live.seen.table.ravel(), "given": self._given}
         for name, words in live.words.items():
-            arrays |= texts_of(f"text:{name}", words.texts) if words.texts else {}
+            arrays |= _texts_of(f"text:{name}", words.texts) if words.texts else {}
         entities = self._numbers.table()
         if entities is not None:
             for name in self.plan.keys:
-                arrays |= words_of(f"key:{name}", _array(entities[name]))
+                arrays |= _words_of(f"key:{name}", _array(entities[name]))
         return Snapshot(self.frontier, self.settled, self._pending.tables(), arrays)
 
-    def _restore(self, snapshot: Snapshot) -> None:
+    def held(self) -> tuple[int, int, int]:
+        """Return how many entities, panes and waiting events, and bytes are held."""
+        live = self._live
+        return len(self._numbers), len(self), live.memory.words.nbytes + live.seen.table.nbytes + self._pending.nbytes
+
+    def _restore(self, snapshot: Snapshot, mine: Callable[[pa.Table], npt.NDArray[np.bool_]] | None) -> None:
         arrays, plan = snapshot.arrays, self.plan
         self.frontier, self.settled = snapshot.frontier, snapshot.settled
-        self._pending = Pending(snapshot.pending, plan.table.timestamp)
+        pending = snapshot.pending
+        if mine is not None:
+            pending = tuple(table.filter(pa.array(mine(table))) for table in pending)
+        self._pending = Pending(pending, plan.table.timestamp)
         kinds = {name: self._schema.field(name).type for name in plan.keys}
         if any(name.startswith("key:") for name in arrays):
-            known = {name: column_of(f"key:{name}", arrays, kinds[name]) for name in plan.keys}
-            self._numbers = EntityNumbers(plan.keys, pa.table(known))
+            columns = {name: _column_of(f"key:{name}", arrays, kinds[name]) for name in plan.keys}
+            self._numbers = EntityNumbers(plan.keys, pa.table(columns))
         texts = {
-            name: column_of(f"text:{name}", arrays, pa.string()).to_pylist()
+            name: _column_of(f"text:{name}", arrays, pa.string()).to_pylist()
             for name in plan.inputs
             if f"text:{name}:ends" in arrays
         }
         self._live.restore(arrays["memory"], arrays["seen"], texts)
-        entities = np.arange(len(self._numbers))
+        self._given = arrays["given"].copy()
+        known, here = self._numbers.table(), np.ones(len(self._numbers), np.bool_)
+        if mine is not None and known is not None:
+            here = mine(known)
+            self._given[np.flatnonzero(~here[: len(self._given)])] = ELSEWHERE
         for track, calendar in enumerate(self._leaving):
-            for entity, pane in self._live.panes(track, len(entities)):
-                calendar.add(pane, entity)
-        self._note_sessions(entities)
+            for entity, pane in self._live.panes(track, len(here)):
+                calendar.add(pane[here[entity]], entity[here[entity]])
+        self._note_sessions(np.flatnonzero(here))
 
     def load(self, events: pa.Table, cut: int) -> None:
         """Take over from a backfill: the events that still matter at `cut`, whose rows before `cut` are stored."""
@@ -136,7 +165,22 @@ class ViewState:
         table = self._numbers.table()
         if table is None or not len(rows):
             return None
+        self._note_given(rows)
         return tabulate(self.plan, table, rows, self._rows_schema)
+
+    def newest(self) -> pa.Table | None:
+        """Return the last row of every entity, as it was given; None before the first."""
+        table = self._numbers.table()
+        count = min(len(self._given), len(self._numbers))
+        here = np.flatnonzero(self._given[:count] != ELSEWHERE)
+        rows = self._live.newest(here, self._given[here])
+        return tabulate(self.plan, table, rows, self._rows_schema) if table is not None and len(rows) else None
+
+    def _note_given(self, rows: Rows) -> None:
+        if len(self._given) < len(self._numbers):
+            more = np.zeros(max(len(self._numbers), 2 * len(self._given)) - len(self._given), np.int64)
+            self._given = np.concatenate([self._given, more])
+        self._given[rows.entity] = rows.t
 
     def _arriving(self, events: pa.Table, settled: int) -> tuple[pa.Table, Times]:
         """Return the events that count by now, those that waited for it among them; the others wait."""
@@ -183,3 +227,30 @@ class ViewState:
 def _array(column: pa.ChunkedArray) -> pa.Array:
     joined = column.combine_chunks()
     return pa.concat_arrays(joined.chunks) if isinstance(joined, pa.ChunkedArray) else joined
+
+
+def _words_of(name: str, column: pa.Array) -> dict[str, Ints]:
+    """Return a column without nulls as named arrays: of integers, or of text."""
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        column = column.cast(pa.large_string())
+        _, offsets, data = column.buffers()
+        ends = np.frombuffer(offsets, np.int64)[column.offset : column.offset + len(column) + 1]
+        letters = np.frombuffer(data, np.uint8)[ends[0] : ends[-1]] if data is not None else np.zeros(0, np.uint8)
+        filled = np.zeros(-(-len(letters) // 8) * 8, np.uint8)
+        filled[: len(letters)] = letters
+        return {f"{name}:ends": ends - ends[0], f"{name}:letters": filled.view(np.int64)}
+    return {f"{name}:values": column.cast(pa.int64()).to_numpy(zero_copy_only=False)}
+
+
+def _column_of(name: str, arrays: Mapping[str, Ints], kind: pa.DataType) -> pa.Array:
+    """Return the column that `_words_of` gave."""
+    if f"{name}:values" in arrays:
+        return pa.array(arrays[f"{name}:values"]).cast(kind)
+    ends = arrays[f"{name}:ends"]
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(arrays[f"{name}:letters"])]
+    return pa.Array.from_buffers(pa.large_string(), len(ends) - 1, buffers).cast(kind)
+
+
+def _texts_of(name: str, texts: Sequence[str]) -> dict[str, Ints]:
+    """Return texts as named arrays."""
+    return _words_of(name, pa.array(texts, pa.large_string()))

@@ -7,10 +7,12 @@ least instant up to which any shard is complete, so that at the clock every onli
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import redis
+from redis.exceptions import RedisClusterException
 
 from stores.online import Progress, ShardProgress, ViewProgress
 from stores.redis.connection import Client, address_of, unavailable
@@ -28,7 +30,12 @@ for _, complete in ipairs(redis.call('HVALS', KEYS[1])) do
   spoken = spoken + 1
   if least == nil or tonumber(complete) < tonumber(least) then least = complete end
 end
-if least and spoken >= expected then redis.call('SET', KEYS[4], least) end
+if least and expected > 0 and spoken >= expected then redis.call('SET', KEYS[4], least) end
+"""
+
+_IDENTITY = """
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+return {run or '', redis.call('GET', KEYS[1]) or ''}
 """
 
 
@@ -51,9 +58,20 @@ class RedisProgress:
         names = ("frontier", "furthest", "shards", "events", "rows")
         self._keys = {name: f"millrace:{{{project}}}:{name}" for name in names}
         self._clock = clock_key(project)
+        self._mark = f"millrace:{{{project}}}:mark"
 
     def begin(self, shards: Mapping[str, int]) -> None:
-        """Say which views are streamed, in how many shards each; others are forgotten."""
+        """Say which views are streamed, in how many shards each; others are forgotten.
+
+        Raises:
+            OnlineStoreUnavailable: Redis does not answer.
+        """
+        try:
+            self._begin(shards)
+        except (redis.RedisError, RedisClusterException, OSError) as error:
+            raise unavailable(address_of(self._client), error) from error
+
+    def _begin(self, shards: Mapping[str, int]) -> None:
         keep = {f"{view}/{shard}" for view, count in shards.items() for shard in range(count)}
         for name in ("frontier", "furthest"):
             gone = [one for one in self._client.hkeys(self._keys[name]) if one.decode() not in keep]
@@ -62,6 +80,19 @@ class RedisProgress:
         self._client.delete(self._keys["shards"])
         if shards:
             self._client.hset(self._keys["shards"], mapping=dict(shards))
+        self._client.set(self._mark, uuid.uuid4().hex, nx=True)
+
+    def identity(self) -> str:
+        """Return which server it is, since when it runs, and whose data it holds; empty where nothing was begun.
+
+        Raises:
+            OnlineStoreUnavailable: Redis does not answer.
+        """
+        try:
+            run, mark = self._client.eval(_IDENTITY, 1, self._mark)
+        except (redis.RedisError, RedisClusterException, OSError) as error:
+            raise unavailable(address_of(self._client), error) from error
+        return f"{run.decode()}/{mark.decode()}" if mark else ""
 
     def tell(self, shards: Sequence[ShardProgress]) -> None:
         """Note how far some shards are, and move the clock.

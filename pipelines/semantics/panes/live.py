@@ -13,6 +13,7 @@ from pipelines.semantics.panes.columns import Words, id_words, values_of
 from pipelines.semantics.panes.derived import encode_columns
 from pipelines.semantics.panes.desk import Desk, events_of
 from pipelines.semantics.panes.memory import (
+    E_GIVEN,
     E_HEAD,
     H_ID_WORDS,
     H_PANE_LEFT,
@@ -21,6 +22,8 @@ from pipelines.semantics.panes.memory import (
     H_SESSION_LEFT,
     H_SESSION_ROWS,
     H_TABLE_USED,
+    H_VALUE,
+    H_VALUE_WORDS,
     NIL,
     P_AFTER,
     P_NUMBER,
@@ -117,6 +120,16 @@ class LiveView:
             desk.made(),
             touched,
         )
+
+    def newest(self, entity: Ints, t: Ints) -> Rows:
+        """Return the row that each of these entities had last, `t` being its time; those that never had one are left out."""
+        words = self.memory.words
+        has = self.memory.entities[entity, E_GIVEN] != 0
+        entity, t = entity[has], t[has]
+        value = int(words[H_VALUE])
+        held = self.memory.entities[entity, value : value + int(words[H_VALUE_WORDS])]
+        rows = np.column_stack([entity, t, held])
+        return Rows(entity, t, values_of(self.features, self.words, self._lists, rows))
 
     def size(self) -> int:
         """Return how many panes and sessions are held."""
