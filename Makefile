@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup redis simulate apply diff plan backfill materialize stream train validate parity serve run status compact replay-dead-letters test test-fast check bench clean
+.PHONY: help setup redis simulate apply diff plan backfill materialize refresh stream train validate parity serve run status compact replay-dead-letters test test-fast check bench clean
 
 PYTHON ?= $(or $(shell command -v python3.11),$(shell command -v python3),python3.11)
 VENV := .venv
@@ -58,6 +58,9 @@ backfill: setup  ## Spark: feature logs from the lake (FROM=2026-01-01 TO=2026-0
 
 materialize: setup  ## Spark: newest rows into Redis, behind a gate (UNTIL=2026-01-31)
 	@$(PY) -m commands materialize
+
+refresh: setup  ## batch views up to date at their slide, log and Redis; for cron, or EVERY=1h (VIEWS= GRACE=5min CLOCK=wall|event)
+	@$(PY) -m commands refresh
 
 stream: setup  ## Bytewax: keep Redis fresh (MILLRACE_BROKER= CLOCK=wall|event COLD=1 FRESH=1 WORKERS= SHARDS=)
 	@$(PY) -m commands stream

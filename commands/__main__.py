@@ -21,6 +21,7 @@ COMMANDS = {
     "simulate": "write simulated events into the lake",
     "backfill": "fill the feature logs from the lake",
     "materialize": "bring the newest rows into Redis",
+    "refresh": "bring batch views up to date, at their slide",
     "stream": "follow the broker and keep Redis fresh",
     "train": "train and test a model",
     "validate": "check events and feature logs",
