@@ -57,7 +57,7 @@ def backfill(
             progress.finish(done.view, done.rows, done.seconds, days)
             yield done
         progress.now("hand-over to the stream")
-        hand_over(lambda: spark, plans, stop, workspace.state)
+        hand_over(plans, stop, workspace.state)
 
 
 def main() -> None:

@@ -6,24 +6,24 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 
 from pipelines.arrange import needed_columns
-from pipelines.batch.event_files import EventFiles, find_event_files
-from pipelines.batch.here import end_of_rows, few_events
-from pipelines.batch.lake import read_events
+from pipelines.batch.event_files import EventFiles, find_event_files, read_events
+from pipelines.batch.here import end_of_rows
 from pipelines.batch.log_files import drop_staging, open_staging, replace_days
 from pipelines.batch.task import EVENTS_AT_ONCE, Done, Part, fill_task, share_task
 from pipelines.plan import ViewPlan
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
 
 JOBS_AT_ONCE = 2  # the driver's part of a small job is longer than that of the tasks
 EVENTS_A_TASK = 1_000_000  # many, for each task writes a file a day
@@ -141,29 +141,24 @@ def _itself(task: int) -> int:
     return task
 
 
-def hand_over(spark: Callable[[], SparkSession], plans: Sequence[ViewPlan], cut: int, state: Path) -> None:
+def hand_over(plans: Sequence[ViewPlan], cut: int, state: Path) -> None:
     """Write, for each stream view, the events that still matter at `cut` (microseconds): what its stream starts from.
 
-    One folder a view: `events/` in Parquet, and `cut.json`, written last. Spark is only asked for when they are not few.
+    One folder a view: `events/` in Parquet, and `cut.json`, written last. No more than some events are held at a time.
+
+    Raises:
+        LakeError: A lake has no days at all.
     """
     for plan in plans:
         if plan.kind == "stream":
-            folder = state / plan.view
-            mark = folder / "cut.json"
+            mark, folder = state / plan.view / "cut.json", state / plan.view / "events"
             mark.unlink(missing_ok=True)
-            few = few_events(plan.table, cut - plan.reach, cut, None if plan.transform else needed_columns(plan))
-            if few is None:
-                events = _columns_of(read_events(spark(), plan.table, cut - plan.reach, cut), [plan])
-                events.write.mode("overwrite").parquet(str(folder / "events"))
-            else:
-                shutil.rmtree(folder / "events", ignore_errors=True)
-                (folder / "events").mkdir(parents=True)
-                pq.write_table(few, folder / "events" / "part-0.parquet", compression="zstd")
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            table, first = plan.table, cut - plan.reach
+            columns = None if plan.transform else needed_columns(plan)
+            files = find_event_files(table.lake, first, cut, EVENTS_AT_ONCE)
+            found = read_events(files, columns, table.timestamp, first, cut, EVENTS_AT_ONCE) if files.pieces else ()
+            for number, events in enumerate(chain([table.schema().empty_table()], found)):
+                pq.write_table(events, folder / f"part-{number}.parquet", compression="zstd")
             mark.write_text(json.dumps({"view": plan.view, "cut": cut}))
-
-
-def _columns_of(events: DataFrame, plans: Sequence[ViewPlan]) -> DataFrame:
-    """Return the columns that some view reads; all of them, if one has a transform."""
-    if any(plan.transform is not None for plan in plans):
-        return events
-    return events.select(*dict.fromkeys(name for plan in plans for name in needed_columns(plan)))

@@ -1,4 +1,4 @@
-"""Few rows need no Spark: read in this process, from local files, in the form in which Spark's tasks get them.
+"""Few rows need no Spark: read in this process, in the form in which Spark's tasks get them.
 
 Spark's part of a job costs about a second, however small the job is.
 """
@@ -8,15 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from pipelines.arrange import number_entities, times
 from pipelines.batch.compute import log_tables
-from pipelines.batch.event_files import as_spark_has_it
+from pipelines.batch.event_files import as_spark_has_it, find_event_files, read_events
 from pipelines.batch.lake import DAY, day_of, days_of
 from pipelines.batch.log_files import drop_staging, has_day, open_staging, replace_days
 from pipelines.batch.task import write_log
@@ -31,41 +29,16 @@ def are_few(rows: int) -> bool:
     return rows <= FEW
 
 
-def few_events(table: EventTable, start: int, stop: int, columns: Sequence[str] | None = None) -> pa.Table | None:
-    """Return the events with `start <= event time < stop` (microseconds); None if they are not local or not few.
+def few_events(table: EventTable, start: int, stop: int) -> pa.Table | None:
+    """Return the events with `start <= event time < stop` (microseconds); None if there is no file of theirs, or many are.
 
-    Args:
-        table: The event table.
-        start: The first instant.
-        stop: The end, itself outside.
-        columns: What to read; None for all.
+    Raises:
+        LakeError: The lake has no days at all.
     """
-    files = _few_files(table.lake, start, stop)
-    if not files:
+    files = find_event_files(table.lake, start, stop, FEW + 1)
+    if not files.pieces or not are_few(sum(files.rows)):
         return None
-    rows = read_files(files, columns)
-    at = times(rows[table.timestamp])
-    return rows.filter(pa.array((start <= at) & (at < stop)))
-
-
-def newest_few(plan: ViewPlan, until: int) -> pa.Table | None:
-    """Return the newest row of each entity of a feature log with `event_timestamp < until` (microseconds).
-
-    Rows past their ttl at `until` stay out. None if the log is not there, is not local or holds more than few rows.
-    """
-    oldest = until - plan.ttl if plan.ttl else 0
-    files = _few_files(plan.log, oldest, until)
-    if not files:
-        return None
-    rows = read_files(files, None)
-    at = times(rows["event_timestamp"])
-    held = (oldest <= at) & (at < until)
-    rows, at = rows.filter(pa.array(held)), at[held]
-    entity, _ = number_entities(rows, plan.keys)
-    order = np.lexsort((at, entity))
-    last = np.flatnonzero(np.diff(entity[order], append=-1))
-    features = [name for name in rows.column_names if name not in plan.keys]
-    return rows.select([*plan.keys, *features]).take(pa.array(order[last]))
+    return pa.concat_tables(read_events(files, None, table.timestamp, start, stop, FEW))
 
 
 def fill_here(plan: ViewPlan, start: int, stop: int) -> bool:
@@ -94,13 +67,8 @@ def end_of_rows(plan: ViewPlan, stop: int) -> int:
     return stop + 1 if plan.kind == "batch" and (stop % DAY or not has_day(plan.log, day_of(stop))) else stop
 
 
-def _few_files(folder: str, start: int, stop: int) -> list[Path]:
-    files = [] if "://" in folder else files_of(folder, start, stop)
-    return files if are_few(ds.dataset(files).count_rows()) else []
-
-
 def files_of(folder: str, start: int, stop: int) -> list[Path]:
-    """Return the files of the days that hold an instant of `start <= t <= stop`, by day."""
+    """Return the files on this machine of the days that hold an instant of `start <= t <= stop`, by day."""
     first, last = day_of(max(start, 0)), day_of(stop)
     days = [day for day in days_of(folder) if first <= day <= last]
     return [file for day in days for file in sorted((Path(folder) / f"date={day}").glob("[!._]*.parquet"))]

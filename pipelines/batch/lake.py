@@ -1,15 +1,11 @@
-"""Reads the event lake and says which days of it there are."""
+"""Says which days of the event lake there are, and which microseconds a day is."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 from pipelines.plan import EventTable
 from workspace.addresses import inside, list_files, list_folders, open_address
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
 
 DAY = 86_400_000_000  # microseconds
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -21,28 +17,6 @@ class DayError(ValueError):
 
 class LakeError(ValueError):
     """The lake holds no events to work on."""
-
-
-def read_events(spark: SparkSession, table: EventTable, start: int, stop: int) -> DataFrame:
-    """Return the events with `start <= event time < stop` (microseconds), reading only their days.
-
-    Raises:
-        LakeError: The table has no folder in the lake.
-    """
-    from pyspark.errors import AnalysisException
-    from pyspark.sql import functions as F  # noqa: N812 - the name Spark's own documentation uses
-
-    try:
-        events = spark.read.parquet(table.lake)
-    except AnalysisException as error:
-        raise LakeError(f"no events in {table.lake} ({error.getCondition()}); land them there by day first.") from None
-    at = F.col(table.timestamp)
-    return events.where(
-        (F.col("date") >= day_of(start))
-        & (F.col("date") <= day_of(stop))
-        & (at >= F.timestamp_micros(F.lit(start)))
-        & (at < F.timestamp_micros(F.lit(stop)))
-    ).drop("date")
 
 
 def days_of(folder: str) -> list[str]:

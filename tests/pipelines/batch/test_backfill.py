@@ -179,11 +179,9 @@ def test_an_event_without_a_key_stops_the_job_and_leaves_the_log(lab: Any, spark
     assert day_files(plan) == before
 
 
-def test_a_handover_holds_the_events_that_still_matter(
-    spark: Any, plan: ViewPlan, events: list[Keyed], tmp_path: Path
-) -> None:
+def test_a_handover_holds_the_events_that_still_matter(plan: ViewPlan, events: list[Keyed], tmp_path: Path) -> None:
     cut = FIRST + 3 * DAY
-    hand_over(lambda: spark, [plan], cut, tmp_path / "state")
+    hand_over([plan], cut, tmp_path / "state")
     shards = [read_handover(tmp_path / "state", plan, shard, 2) for shard in (0, 1)]
     held = [number for table, _ in shards for number in table["id"].to_pylist()]
     assert {at for _, at in shards} == {cut}
@@ -191,18 +189,21 @@ def test_a_handover_holds_the_events_that_still_matter(
     assert json.loads((tmp_path / "state" / "view" / "cut.json").read_text()) == {"view": "view", "cut": cut}
 
 
-def test_few_rows_are_handed_over_the_same_without_spark(
-    spark: Any, plan: ViewPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_events_are_handed_over_some_at_a_time(
+    plan: ViewPlan, events: list[Keyed], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cut = FIRST + 3 * DAY
-    hand_over(no_spark, [plan], cut, tmp_path / "here")
-    monkeypatch.setattr(here, "FEW", 0)
-    hand_over(lambda: spark, [plan], cut, tmp_path / "spark")
-    (few, _), (many, _) = (read_handover(tmp_path / name, plan, 0, 1) for name in ("here", "spark"))
-    assert len(few) > 50
-    assert few.sort_by([("at", "ascending"), ("id", "ascending")]) == many.sort_by(
-        [("at", "ascending"), ("id", "ascending")]
-    )
+    monkeypatch.setattr(backfill, "EVENTS_AT_ONCE", 20)
+    hand_over([plan], cut, tmp_path)
+    held, _ = read_handover(tmp_path, plan, 0, 1)
+    assert set(held["id"].to_pylist()) == {event.id for _, event in events if cut - plan.reach <= event.ts < cut}
+    assert len(list((tmp_path / "view" / "events").iterdir())) > 3
+
+
+def test_a_view_without_events_in_reach_is_handed_over_empty(plan: ViewPlan, tmp_path: Path) -> None:
+    hand_over([plan], FIRST + 100 * DAY, tmp_path)
+    held, cut = read_handover(tmp_path, plan, 0, 1)
+    assert (len(held), cut) == (0, FIRST + 100 * DAY)
 
 
 def test_views_that_share_a_job_get_what_each_gets_alone(
