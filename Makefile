@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup redis simulate apply diff plan backfill materialize refresh stream train validate parity serve run status compact replay-dead-letters test test-fast check bench clean
+.PHONY: help setup redis simulate apply diff plan backfill materialize refresh stream train validate parity serve run status compact replay-dead-letters test test-fast check bench faults clean
 
 PYTHON ?= $(or $(shell command -v python3.11),$(shell command -v python3),python3.11)
 VENV := .venv
@@ -97,6 +97,9 @@ test-fast: setup  ## the tests that start none of them
 
 check: setup  ## format, lint, types and layers
 	@$(VENV)/bin/ruff format --check . && $(VENV)/bin/ruff check . && $(VENV)/bin/mypy && $(VENV)/bin/lint-imports
+
+faults: setup  ## cause faults against a real stream, and show what was lost (FAULTS="--kills 50 --only killed full")
+	@$(PY) -W ignore -m benchmarks.faults $(FAULTS)
 
 bench: setup  ## side by side with peers (minutes)
 	@for name in engine stream backfill online_store training_set scoring; do echo "== $$name"; $(PY) -W ignore -m benchmarks.$$name; done

@@ -53,3 +53,18 @@ def test_views_and_shards_that_are_no_more_are_forgotten(client: redis.Redis) ->
 def test_projects_do_not_see_each_other(client: redis.Redis) -> None:
     RedisProgress(client, "shop").begin({"clicks": 1})
     assert RedisProgress(client, "other").read() == Progress()
+
+
+def test_an_emptied_server_is_another_store_and_has_none_until_a_stream_begins(client: redis.Redis) -> None:
+    progress = RedisProgress(client, "shop")
+    assert progress.identity() == ""
+    progress.begin({"clicks": 1})
+    first = progress.identity()
+    progress.begin({"clicks": 2})
+    assert progress.identity() == first != ""
+    client.flushall()
+    assert progress.identity() == ""
+    progress.tell([ShardProgress("clicks", 0, 50, 50)])
+    assert clock(client) is None  # nobody knows yet who must speak
+    progress.begin({"clicks": 2})
+    assert progress.identity() not in ("", first)
