@@ -9,9 +9,10 @@ import sys
 import threading
 import time
 from datetime import timedelta
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
+from commands.compact import compact_from_time_to_time
 from commands.plan import read_plans
 from commands.settings import read_number, read_whole
 from pipelines.stream.handover import read_cut
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from bytewax.dataflow import Dataflow
+
+    from pipelines.plan import ViewPlan
 
 
 class NothingToStreamError(ValueError):
@@ -46,7 +49,7 @@ def stream_dataflow(
     """
     from pipelines.stream.dataflow import build_dataflow
 
-    plans = [plan for plan in read_plans(workspace) if plan.kind == "stream"]
+    plans = stream_plans(workspace)
     if not plans:
         raise NothingToStreamError(
             f"{workspace.repo} declares no StreamFeatureView with aggregations; nothing to stream."
@@ -78,6 +81,12 @@ def stream_dataflow(
         snapshots=workspace.data / "recovery" / "state",
         watch=StoreWatch(identify),
     )
+
+
+@cache
+def stream_plans(workspace: Workspace) -> list[ViewPlan]:
+    """Return the plans of a workspace's stream views; a repo is read once."""
+    return [plan for plan in read_plans(workspace) if plan.kind == "stream"]
 
 
 def _open_writer(opener: Callable[[], OnlineStore], project: str, layouts: Mapping[str, ViewLayout]) -> StreamWriter:
@@ -116,12 +125,15 @@ def main() -> None:
         unfinished.mkdir(parents=True)
         init_db_dir(unfinished, 1)  # type: ignore[no-untyped-call]
         unfinished.rename(recovery)
-    rescale(recovery, recovery / "state", partial(_stream_views, workspace), shards, say)
+    rescale(recovery, recovery / "state", lambda: [plan.view for plan in stream_plans(workspace)], shards, say)
     # Ended where it stands: the snapshots of the last epoch and idempotent writes make a clean exit needless.
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: os._exit(0))
     if os.environ.get("MILLRACE_PARENT"):
         threading.Thread(target=_end_with, args=(int(os.environ["MILLRACE_PARENT"]),), daemon=True).start()
+    if os.environ.get("CLOCK", "wall") == "wall":  # a replay ends, and may land another day's events at any time
+        tidy = partial(compact_from_time_to_time, stream_plans(workspace), say)
+        threading.Thread(target=tidy, name="compaction", daemon=True).start()
     # Workers and the threads that write take turns after half a millisecond, not five: each step of a small batch waits for that.
     sys.setswitchinterval(0.0005)
     print("streaming; Ctrl-C stops", flush=True)
@@ -134,10 +146,6 @@ def main() -> None:
         )
     except BytewaxRuntimeError as error:
         raise _reason(error) from error  # Bytewax says where in the flow it was, its cause says what to do
-
-
-def _stream_views(workspace: Workspace) -> list[str]:
-    return [plan.view for plan in read_plans(workspace) if plan.kind == "stream"]
 
 
 def _end_with(parent: int) -> None:

@@ -13,7 +13,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -45,12 +45,14 @@ class Compacted:
         made: Files made of them.
         rows: Rows in these.
         removed: Files removed that an earlier run had replaced.
+        left: Files that were replaced and are still there.
     """
 
     joined: int = 0
     made: int = 0
     rows: int = 0
     removed: int = 0
+    left: int = field(default=0, compare=False)
 
     def __add__(self, other: Compacted) -> Compacted:
         """Return both together."""
@@ -59,6 +61,7 @@ class Compacted:
             self.made + other.made,
             self.rows + other.rows,
             self.removed + other.removed,
+            self.left + other.left,
         )
 
 
@@ -89,10 +92,10 @@ def compact_day(folder: Path, timestamp: str, now: float, grace: float = GRACE, 
         ),
         key=lambda file: (file.stat().st_size, file.name),
     )
-    done = Compacted(removed=removed)
+    done = Compacted(removed=removed, left=sum((folder / name).exists() for name in replaced))
     for group in _groups(small, largest):
         rows = _join(group, timestamp)
-        done += Compacted(len(group), 1, rows)
+        done += Compacted(len(group), 1, rows, left=len(group))
     return done
 
 

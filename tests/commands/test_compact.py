@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
-from commands.compact import days_over, landed_tables, read_grace
+from commands.compact import compact_from_time_to_time, days_over, landed_tables, read_grace
 from commands.settings import SettingError
 from pipelines.batch.lake import DAY, micros
 from pipelines.plan import EventTable, ViewPlan
+from pipelines.stream.compaction import compacting
 from pipelines.stream.sinks import land_events
 
 HOUR = DAY // 24
@@ -55,3 +57,40 @@ def test_the_grace_is_a_duration(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRACE", "soon")
     with pytest.raises(SettingError, match="GRACE: 'soon' is not a duration; write a whole number and a unit"):
         read_grace()
+
+
+class Ended(Exception):  # noqa: N818 - what a process does
+    """The stream is gone."""
+
+
+def looks(count: int) -> Callable[[float], None]:
+    """Return a sleep after which the stream looks so many times."""
+    left = [count]
+
+    def sleep(_: float) -> None:
+        if not left[0]:
+            raise Ended
+        left[0] -= 1
+
+    return sleep
+
+
+def test_a_stream_compacts_days_that_are_over_by_itself_and_those_again_that_late_events_reach(
+    table: EventTable,
+) -> None:
+    second = micros("2026-03-02")
+    plans, said = [ViewPlan("v", "stream", ("id",), (), table, "/log")], []
+    for at in (second - 3, second - 2, second + HOUR):
+        land(table, at)
+    day = Path(table.lake) / "date=2026-03-01"
+    with pytest.raises(Ended):
+        compact_from_time_to_time(plans, said.append, looks(3))
+    assert said == ["compaction of clicks: 2 files became 1"]
+    assert len(list(day.glob("compacted-*"))) == 1
+    land(table, second - 1)
+    with pytest.raises(Ended), compacting(Path(table.lake)):
+        compact_from_time_to_time(plans, said.append, looks(1))  # somebody else is at it
+    with pytest.raises(Ended):
+        compact_from_time_to_time(plans, said.append, looks(1))
+    assert said[1:] == ["compaction of clicks: 2 files became 1"]
+    assert len(list((Path(table.lake) / "date=2026-03-02").glob("*"))) == 1
