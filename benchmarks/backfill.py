@@ -3,12 +3,18 @@
 `python -m benchmarks.backfill [--events 1750000] [--runs 3]`. The peer computes, for each event, count, sum, mean, max and
 standard deviation of an amount over the 10 minutes, hour and day before it, and writes them as Parquet: only the rows of
 arriving events. Ours writes the view's whole feature log: also the rows at which events leave. Events of 5,000 keys over 183
-days, of both sides from the same Parquet. Medians of the runs; the first run of each side only warms up.
+days, of both sides from the same Parquet. The sides take turns; medians of the runs; the first run of each only warms up.
+
+`--grow` shows what ours costs from 400,000 to 17,500,000 events (the most: ten times the same, with other ids and keys),
+with 5,000,000 events of one key, and for one new day; each in a session of its own, the second run of it (of the most, the first); and the most
+memory that a task's process ever had, and what it had before its first task.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import shutil
 import statistics
 import tempfile
@@ -43,29 +49,95 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=1_750_000)
     parser.add_argument("--keys", type=int, default=5_000)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--grow", action="store_true", help="how ours grows, without the peer")
     given = parser.parse_args()
+    if given.grow:
+        for events, keys, copies in (
+            (400_000, 5_000, 1),
+            (900_000, 5_000, 1),
+            (1_750_000, 5_000, 1),
+            (1_750_000, 5_000, 10),
+        ):
+            grow(events, keys, copies)
+        grow(5_000_000, 1, 1)
+        return
     with tempfile.TemporaryDirectory() as folder:
         plan = plan_of(Path(folder))
         land_events(make_events(given.events, given.keys), Path(plan.table.lake), "at")
         spark = open_spark("benchmark", Path(folder) / "spark.log")
-        peer_rows, peer = median_of(given.runs, lambda: peer_run(spark, plan, Path(folder) / "peer"))
-        rows, ours = median_of(given.runs, lambda: our_run(spark, plan))
+        sides = {
+            "range frames": lambda: peer_run(spark, plan, Path(folder) / "peer"),
+            "millrace": lambda: our_run(spark, plan),
+        }
+        rows = {name: run() for name, run in sides.items()}
+        took: dict[str, list[float]] = {name: [] for name in sides}
+        for _ in range(given.runs):
+            for name, run in sides.items():
+                took[name].append(seconds_of(run))
         spark.stop()
     print(f"{given.events:,} events, {given.keys:,} keys, 15 features, median of {given.runs} runs")
-    print(f"  range frames  {peer:6.1f} s  {peer_rows:>10,} rows  {peer_rows / peer:>10,.0f} rows/s")
-    print(f"  millrace      {ours:6.1f} s  {rows:>10,} rows  {rows / ours:>10,.0f} rows/s")
-    print(f"  a row {rows / ours / (peer_rows / peer):.1f}x, an event {peer / ours:.2f}x")
+    median = {name: statistics.median(each) for name, each in took.items()}
+    for name, made in rows.items():
+        print(f"  {name:12}  {median[name]:6.1f} s  {made:>10,} rows  {made / median[name]:>10,.0f} rows/s")
+    peer, ours = median.values()
+    peer_rows, our_rows = rows.values()
+    print(f"  a row {our_rows / ours / (peer_rows / peer):.1f}x, an event {peer / ours:.2f}x")
 
 
-def make_events(count: int, keys: int) -> pa.Table:
-    """Return events over the days, in the order of time."""
+def grow(events: int, keys: int, copies: int) -> None:
+    """Print what the whole history costs, and its last day alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        plan = plan_of(Path(folder))
+        for copy in range(copies):
+            land_events(make_events(events, keys, copy), Path(plan.table.lake), "at")
+        spark = open_spark("benchmark", Path(folder) / "spark.log")
+        if copies == 1:
+            our_run(spark, plan)
+        whole = seconds_of(lambda: our_run(spark, plan))
+        end = START + DAYS * DAY
+        day = seconds_of(lambda: sum(filled.rows for filled in run_backfill(spark, [plan], end - DAY, end)))
+        least, most = memory_of_tasks()
+        spark.stop()
+    count = events * copies
+    print(
+        f"{count:>11,} events  {keys * copies:>6,} keys  {whole:6.1f} s  {whole / count * 1e6:5.2f} us an event;"
+        f" one day {day:5.2f} s; a task's memory {most:,.0f} MB, {least:,.0f} of them before it",
+        flush=True,
+    )
+
+
+def seconds_of(run: Callable[[], int]) -> float:
+    """Return how long something takes."""
+    began = time.perf_counter()
+    run()
+    return time.perf_counter() - began
+
+
+def memory_of_tasks() -> tuple[float, float]:
+    """Return the memory of the process that Spark's Python workers are forked from, and the most that one of them had, MB."""
+    parents = {}
+    for status in Path("/proc").glob("[0-9]*/status"):
+        with contextlib.suppress(OSError):
+            told = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+            parents[int(told["Pid"])] = int(told["PPid"]), int(told.get("VmHWM", "0 kB").split()[0]) / 1000
+    mine = {os.getpid()}
+    while more := {pid for pid, (parent, _) in parents.items() if parent in mine} - mine:
+        mine |= more
+    java = {pid for pid in mine if parents[pid][0] == os.getpid()}
+    forks = {pid for pid in mine if parents[pid][0] in java}
+    workers = [parents[pid][1] for pid in mine if parents[pid][0] in forks]
+    return max(parents[pid][1] for pid in forks), max(workers)
+
+
+def make_events(count: int, keys: int, copy: int = 0) -> pa.Table:
+    """Return events over the days, in the order of time; another copy has other ids and keys."""
     random = np.random.default_rng(7)
     at = START + np.sort(random.integers(0, DAYS * DAY, count))
     return pa.table(
         {
-            "id": pa.array(np.arange(count)),
+            "id": pa.array(np.arange(count) + copy * count),
             "at": pa.array(at, pa.timestamp("us", "UTC")),
-            "key": pa.array(random.integers(0, keys, count)),
+            "key": pa.array(random.integers(0, keys, count) + copy * keys),
             "amount": pa.array(np.round(random.gamma(2.0, 30.0, count), 2)),
         }
     )
@@ -88,17 +160,6 @@ def plan_of(folder: Path) -> ViewPlan:
     columns = (("id", "bigint"), ("at", "timestamp"), ("key", "bigint"), ("amount", "double"))
     table = EventTable("bench", str(folder / "lake"), "at", "id", "bench", "key", columns)
     return ViewPlan("bench", "stream", ("key",), features, table, str(folder / "log"))
-
-
-def median_of(runs: int, run: Callable[[], int]) -> tuple[int, float]:
-    """Return the rows that a run gives, and the median of its seconds."""
-    rows = run()
-    took = []
-    for _ in range(runs):
-        began = time.perf_counter()
-        run()
-        took.append(time.perf_counter() - began)
-    return rows, statistics.median(took)
 
 
 def our_run(spark: SparkSession, plan: ViewPlan) -> int:

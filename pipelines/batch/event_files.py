@@ -68,7 +68,7 @@ def find_event_files(lake: str, start: int, stop: int, most: int) -> EventFiles:
     for fragment, count in zip(fragments, counted, strict=True):
         for piece in fragment.split_by_row_group() if count > most else [fragment]:
             pieces.append(piece)
-            rows.append(count if piece is fragment else piece.count_rows())
+            rows.append(count if piece is fragment else sum(group.num_rows for group in piece.row_groups))
     return EventFiles(schema, tuple(pieces), tuple(rows))
 
 

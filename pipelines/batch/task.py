@@ -106,14 +106,13 @@ def write_log(tables: Iterable[pa.Table], staging: str) -> Iterator[DayFile]:
     newest = -1
     for table in tables:
         days = _by_day(table)
-        over = [day for day in sorted(held) if day < newest or min(days) < newest]
-        for day in over:
-            yield from _write_day(held.pop(day), staging)
+        if min(days) < newest:
+            yield from _write_days(held, sorted(held), staging)
         for day, batches in days.items():
             held.setdefault(day, []).extend(batches)
         newest = max(days)
-    for day in sorted(held):
-        yield from _write_day(held.pop(day), staging)
+        yield from _write_days(held, [day for day in sorted(held) if day < newest], staging)
+    yield from _write_days(held, sorted(held), staging)
 
 
 def _by_day(table: pa.Table) -> dict[int, list[pa.RecordBatch]]:
@@ -126,8 +125,9 @@ def _by_day(table: pa.Table) -> dict[int, list[pa.RecordBatch]]:
     return days
 
 
-def _write_day(batches: list[pa.RecordBatch], staging: str) -> Iterator[DayFile]:
-    return write_days(pa.Table.from_batches(batches).combine_chunks(), staging)
+def _write_days(held: dict[int, list[pa.RecordBatch]], days: Sequence[int], staging: str) -> Iterator[DayFile]:
+    for day in days:
+        yield from write_days(pa.Table.from_batches(held.pop(day)).combine_chunks(), staging)
 
 
 def _by_entity(events: pa.Table, keys: Sequence[str], tasks: int) -> Iterator[tuple[int, pa.Table]]:
