@@ -66,7 +66,7 @@ def topics_of(plans: Sequence[ViewPlan]) -> list[str]:
 
 def find_snapshots(folder: Path) -> Snapshots | None:
     """Return what the recovery store of a stream holds; None where there is none."""
-    files = [file.stat() for file in folder.glob("*") if file.is_file()]
+    files = [file.stat() for file in folder.rglob("*") if file.is_file()]
     if not files:
         return None
     return Snapshots(sum(one.st_size for one in files), max(one.st_mtime for one in files))

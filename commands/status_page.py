@@ -107,13 +107,12 @@ def _stream(status: Status, before: Status | None) -> str:
 def state_of(progress: Progress) -> str:
     """Return what the views hold, in words; empty where the stream does not tell.
 
-    A `ViewProgress` may say so by an attribute `held`: a mapping of names to numbers, such as
-    `{"entities": 5000, "panes": 120000, "bytes": 34000000}`, as its shards last told. They are added up over the views.
+    They are added up over the views.
     """
     total: dict[str, int] = {}
     for view in progress.views.values():
-        for name, number in (getattr(view, "held", None) or {}).items():
-            total[name] = total.get(name, 0) + int(number)
+        for name, number in view.held.items():
+            total[name] = total.get(name, 0) + number
     return ", ".join(shown_bytes(n) if name == "bytes" else f"{n:,} {name}" for name, n in total.items())
 
 

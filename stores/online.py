@@ -107,6 +107,7 @@ class ShardProgress:
         furthest: The latest instant, microseconds, for which it has given rows.
         events: Events that went in since the last time.
         rows: Rows that were stored since the last time.
+        held: What its state holds, by name, such as `entities` and `bytes`; empty for no news.
     """
 
     view: str
@@ -115,6 +116,7 @@ class ShardProgress:
     furthest: int
     events: int = 0
     rows: int = 0
+    held: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,7 @@ class ViewProgress:
         furthest: The latest instant for which a shard has given rows; None before the first.
         events: Events that went in, all told.
         rows: Rows that were stored, all told.
+        held: What the state of all shards holds, by name, as they last told.
     """
 
     shards: int
@@ -134,6 +137,7 @@ class ViewProgress:
     furthest: int | None = None
     events: int = 0
     rows: int = 0
+    held: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

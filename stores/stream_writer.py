@@ -38,6 +38,10 @@ class StreamedRows(Protocol):
     def events(self) -> int:
         """Return how many events went in."""
 
+    @property
+    def held(self) -> Mapping[str, int]:
+        """Return what the shard's state holds, by name; empty for no news."""
+
 
 class StreamWriter:
     """Writes rows, then how far they reach: who sees the frontier finds the rows."""
@@ -70,6 +74,7 @@ class StreamWriter:
                 one.furthest,
                 one.events + (before.events if before else 0),
                 (len(one.rows) if one.rows is not None else 0) + (before.rows if before else 0),
+                one.held or (before.held if before else {}),
             )
         given = {self._names[view]: pa.concat_tables(those) for view, those in tables.items()}
         for views, writer in self._writers:  # of an entity that is there several times, the writer takes the newest row

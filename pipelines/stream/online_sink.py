@@ -8,8 +8,8 @@ then the stream waits as well.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import pyarrow as pa
@@ -33,6 +33,7 @@ class ShardRows:
         furthest: The instant, microseconds, that the partition is at which is furthest: what the rows are of.
         rows: Join keys, features, `event_timestamp`; None when nothing changed.
         events: Events that went in.
+        held: What the shard's state holds, by name; empty for no news.
     """
 
     view: str
@@ -41,6 +42,7 @@ class ShardRows:
     furthest: int
     rows: pa.Table | None
     events: int
+    held: Mapping[str, int] = field(default_factory=dict)
 
 
 class RowWriter(Protocol):

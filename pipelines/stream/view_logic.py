@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,9 @@ from pipelines.stream.view_parts import ViewParts
 
 LOOK: Final = timedelta(seconds=0.5)
 """Time between two looks at the online store while no events come."""
+
+TELL: Final = 1.0
+"""Seconds between two words on how much is held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,7 @@ class ViewLogic(StatefulBatchLogic[Share, ShardRows, Saved]):
         self._settled: dict[int, int] = {}
         self._frontier = 0
         self._store = watch.current if watch else ""
+        self._told = -TELL
         if saved is not None and saved.shard < generation.shards:
             self._view = self._begin(saved.shard)
         if watch:
@@ -111,8 +116,11 @@ class ViewLogic(StatefulBatchLogic[Share, ShardRows, Saved]):
         rows = view.advance(events, now, settled)
         if self._is_other_store():
             rows = self._all_rows(view)
+        held = {}
+        if time.monotonic() - self._told >= TELL:
+            self._told, held = time.monotonic(), view.held()
         return [
-            ShardRows(self._plan.view, self._shard, self._frontier, view.frontier, rows, len(events))
+            ShardRows(self._plan.view, self._shard, self._frontier, view.frontier, rows, len(events), held)
         ], StatefulBatchLogic.RETAIN
 
     def on_notify(self) -> tuple[Iterable[ShardRows], bool]:

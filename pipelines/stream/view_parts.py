@@ -93,11 +93,10 @@ class ViewParts:
         """Return the last row of every entity."""
         return _together([state.newest() for state in self._states])
 
-    def held(self) -> tuple[int, int, int]:
-        """Return how many entities, panes and waiting events, and bytes there are."""
-        held = np.array([state.held() for state in self._states])
-        entities, panes, size = held.sum(axis=0).tolist()
-        return entities, panes, size
+    def held(self) -> dict[str, int]:
+        """Return how many entities, panes (with sessions), waiting events and bytes there are, by name."""
+        told = [state.held() for state in self._states]
+        return {name: sum(one[name] for one in told) for name in told[0]}
 
     def save(self, attempt: Callable[[Callable[[], None]], None]) -> tuple[SavedPart, ...]:
         """Return what it takes to go on; `attempt` runs the writing of files, and may run it again when it fails."""

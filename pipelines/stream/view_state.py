@@ -95,10 +95,16 @@ class ViewState:
                 arrays |= _words_of(f"key:{name}", _array(entities[name]))
         return Snapshot(self.frontier, self.settled, self._pending.tables(), arrays)
 
-    def held(self) -> tuple[int, int, int]:
-        """Return how many entities, panes and waiting events, and bytes are held."""
+    def held(self) -> dict[str, int]:
+        """Return how many entities, panes (with sessions), waiting events and bytes are held, by name."""
         live = self._live
-        return len(self._numbers), len(self), live.memory.words.nbytes + live.seen.table.nbytes + self._pending.nbytes
+        size = live.memory.words.nbytes + live.seen.table.nbytes + self._given.nbytes + self._pending.nbytes
+        return {
+            "entities": len(self._numbers),
+            "panes": live.size(),
+            "waiting events": len(self._pending),
+            "bytes": size,
+        }
 
     def _restore(self, snapshot: Snapshot, mine: Callable[[pa.Table], npt.NDArray[np.bool_]] | None) -> None:
         arrays, plan = snapshot.arrays, self.plan

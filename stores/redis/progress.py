@@ -7,6 +7,7 @@ least instant up to which any shard is complete, so that at the clock every onli
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -55,7 +56,7 @@ class RedisProgress:
     def __init__(self, client: Client, project: str) -> None:
         """Note where it lies."""
         self._client: Any = client
-        names = ("frontier", "furthest", "shards", "events", "rows")
+        names = ("frontier", "furthest", "shards", "events", "rows", "held")
         self._keys = {name: f"millrace:{{{project}}}:{name}" for name in names}
         self._clock = clock_key(project)
         self._mark = f"millrace:{{{project}}}:mark"
@@ -73,7 +74,7 @@ class RedisProgress:
 
     def _begin(self, shards: Mapping[str, int]) -> None:
         keep = {f"{view}/{shard}" for view, count in shards.items() for shard in range(count)}
-        for name in ("frontier", "furthest"):
+        for name in ("frontier", "furthest", "held"):
             gone = [one for one in self._client.hkeys(self._keys[name]) if one.decode() not in keep]
             if gone:
                 self._client.hdel(self._keys[name], *gone)
@@ -109,6 +110,9 @@ class RedisProgress:
             for name, count in (("events", one.events), ("rows", one.rows)):
                 if count:
                     pipe.hincrby(self._keys[name], one.view, count)
+        held = {f"{one.view}/{one.shard}": json.dumps(dict(one.held)) for one in shards if one.held}
+        if held:
+            pipe.hset(self._keys["held"], mapping=held)
         pipe.eval(_TELL, len(keys), *keys, *arguments)
         try:
             pipe.execute()
@@ -119,6 +123,7 @@ class RedisProgress:
         """Return how far the stream is."""
         complete, furthest = self._by_view("frontier"), self._by_view("furthest")
         shards, events, rows = (self._numbers(name) for name in ("shards", "events", "rows"))
+        held = self._held()
         views = {}
         for view, count in shards.items():
             spoken = complete.get(view, [])
@@ -128,12 +133,21 @@ class RedisProgress:
                 max(furthest.get(view, []), default=None),
                 events.get(view, 0),
                 rows.get(view, 0),
+                held.get(view, {}),
             )
         reached = [one.complete for one in views.values() if one.complete is not None]
         return Progress(views, min(reached) if views and len(reached) == len(views) else None)
 
     def _numbers(self, name: str) -> dict[str, int]:
         return {key.decode(): int(value) for key, value in self._client.hgetall(self._keys[name]).items()}
+
+    def _held(self) -> dict[str, dict[str, int]]:
+        found: dict[str, dict[str, int]] = {}
+        for shard, told in self._client.hgetall(self._keys["held"]).items():
+            of = found.setdefault(shard.decode().rpartition("/")[0], {})
+            for name, number in json.loads(told).items():
+                of[name] = of.get(name, 0) + number
+        return found
 
     def _by_view(self, name: str) -> dict[str, list[int]]:
         found: dict[str, list[int]] = {}

@@ -87,10 +87,8 @@ def test_snapshots_and_models_are_told() -> None:
 
 
 def test_what_the_views_hold_is_added_up_where_they_tell() -> None:
-    class Telling(ViewProgress):
-        held = {"panes": 1_500, "bytes": 2_000_000}  # noqa: RUF012
-
-    assert state_of(Progress({"a": Telling(1), "b": Telling(1)})) == "3,000 panes, 4.0 MB"
+    view = ViewProgress(1, held={"panes": 1_500, "bytes": 2_000_000})
+    assert state_of(Progress({"a": view, "b": view})) == "3,000 panes, 4.0 MB"
     assert state_of(PROGRESS) == ""
 
 

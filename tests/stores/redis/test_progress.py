@@ -68,3 +68,13 @@ def test_an_emptied_server_is_another_store_and_has_none_until_a_stream_begins(c
     assert clock(client) is None  # nobody knows yet who must speak
     progress.begin({"clicks": 2})
     assert progress.identity() not in ("", first)
+
+
+def test_what_shards_hold_is_added_up_and_stays_until_they_tell_anew(client: redis.Redis) -> None:
+    progress = RedisProgress(client, "shop")
+    progress.begin({"clicks": 2})
+    progress.tell([ShardProgress("clicks", n, 50, 50, held={"panes": 3, "bytes": 100}) for n in range(2)])
+    progress.tell([ShardProgress("clicks", 1, 60, 60)])
+    assert progress.read().views["clicks"].held == {"panes": 6, "bytes": 200}
+    progress.begin({"clicks": 1})
+    assert progress.read().views["clicks"].held == {"panes": 3, "bytes": 100}
