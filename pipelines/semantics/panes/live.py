@@ -108,7 +108,7 @@ class LiveView:
         last = np.searchsorted(entity, touched, "right")
         count = len(touched)
         jobs = np.column_stack([touched, first, last, np.full(count, since), np.full(count, until)])
-        self._make_room(len(ts), entities, until)
+        self._make_room(len(ts), entities, since)
         desk = Desk(
             self.memory, events_of(self.program, ts, words, encoded), jobs, count, len(ts) * self.program.windows
         )

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pickle
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.batch.compute import compute_log
 from pipelines.semantics.reference import Event
 from pipelines.stream.view_state import ViewState
 
@@ -107,6 +109,31 @@ def test_many_entities_in_small_batches_are_all_kept(lab: Any, state: ViewState)
     left = state.advance(lab.table([]), 11 * MINUTE)
     assert left is not None
     assert left[state.plan.features[0].name].to_pylist() == [0.0] * 37
+
+
+def test_rows_of_a_long_history_in_large_steps_are_the_logs(lab: Any) -> None:
+    features = [
+        lab.feature("count_distinct", "word", 200 * MINUTE, 10 * MINUTE),
+        lab.feature("last_n(2)", "word", 600 * MINUTE, 10 * MINUTE),
+    ]
+    random = np.random.default_rng(3)
+    ts = np.cumsum(random.integers(1, 2 * MINUTE, 3_000))
+    events = [
+        ("abcdefgh"[n % 8], Event(int(t), n, BLANK | {"word": f"w{random.integers(10) if n % 2 else n}"}))
+        for n, t in enumerate(ts)
+    ]
+    plan = lab.plan(features)
+    log = set(_rows_of(compute_log(plan, lab.table(events), 0, 2**60)))
+    state, given = ViewState(plan), []
+    for begin in range(0, len(events), 30):
+        step = events[begin : begin + 30]
+        given += _rows_of(state.advance(lab.table(step), step[-1][1].ts + 1))
+    assert len(given) > 700
+    assert [row for row in given if row not in log] == []
+
+
+def _rows_of(table: pa.Table | None) -> list[str]:
+    return [] if table is None else [str(row) for row in table.to_pylist()]
 
 
 def test_an_event_that_waits_for_its_delay_is_not_late_when_its_time_comes(lab: Any) -> None:
