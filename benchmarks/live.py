@@ -3,15 +3,13 @@
 `python -m benchmarks.live [--repo feature_repo] [--events 400000] [--rates 1000 5000] [--seconds 20]`. Broker and online store are two
 redis-servers, the stream is one process with one worker. Throughput: all events are in the broker before the stream starts;
 what counts is the time from its first progress to the last event. Freshness: events come at a steady rate, and some of them
-are watched until the online store has the row they give, in every view that they enter at once. The peer is `feast push` of
-the newest values, computed already, through Feast's own Redis store: what a loop around Feast would do for one view.
+are watched until the online store has the row they give, in every view that they enter at once.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -81,15 +79,18 @@ def main() -> None:
 @contextmanager
 def open_bench(repo: Path) -> Iterator[Bench]:
     """Register a repo in a folder of its own, with a broker and an online store."""
-    with tempfile.TemporaryDirectory() as folder, open_home(repo, Path(folder) / "data") as (workspace, online):
-        with start_redis() as broker:
-            (workspace.data / BROKER).write_text(broker.url)
-            os.environ["MILLRACE_BROKER"] = broker.url
-            apply(workspace)
-            plans = [plan for plan in read_plans(workspace) if plan.kind == "stream"]
-            store = open_store(workspace)
-            layouts = layouts_of(store, [plan.view for plan in plans])
-            yield Bench(workspace, plans, layouts, redis.Redis.from_url(online.url), broker.url, store)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_home(repo, Path(folder) / "data") as (workspace, online),
+        start_redis() as broker,
+    ):
+        (workspace.data / BROKER).write_text(broker.url)
+        os.environ["MILLRACE_BROKER"] = broker.url
+        apply(workspace)
+        plans = [plan for plan in read_plans(workspace) if plan.kind == "stream"]
+        store = open_store(workspace)
+        layouts = layouts_of(store, [plan.view for plan in plans])
+        yield Bench(workspace, plans, layouts, redis.Redis.from_url(online.url), broker.url, store)
 
 
 @contextmanager
