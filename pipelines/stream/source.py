@@ -14,10 +14,16 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from pipelines.plan import EventTable
 from pipelines.stream.intake import EventBatch, Intake, Waiting, system_clock
 from pipelines.stream.outage import Outage
-from pipelines.stream.transport.base import Entries, EventReader, Retaining, TransportUnavailable
+from pipelines.stream.transport.base import Entries, EventReader, Retaining, Ringing, TransportUnavailable
 
 READ = 10_000  # entries a read
 IDLE = timedelta(milliseconds=5)
+
+BUSY: Final = 0.1
+"""Seconds after an entry in which a partition asks its broker all the time: that is cheaper than being called."""
+
+ASK: Final = 0.5
+"""Seconds after which an idle partition asks its broker, be there news or not."""
 
 PATIENCE: Final = 5.0
 """Seconds without an entry after which a replay judges what waits: its sender ticks sooner, or does not tick at all."""
@@ -92,6 +98,9 @@ class EventPartition(StatefulSourcePartition[EventBatch, Position]):
         self._outage = outage
         self._seconds = seconds
         self._quiet_since: float | None = None
+        self._bell = reader if isinstance(reader, Ringing) else None
+        self._empty_since: float | None = None
+        self._asked = 0.0  # when the last read found nothing
         self._awake: datetime | None = None
         self._began = datetime.now(UTC)
         self._snapshots: deque[str] = deque(maxlen=KEPT)
@@ -99,12 +108,15 @@ class EventPartition(StatefulSourcePartition[EventBatch, Position]):
     def next_batch(self) -> list[EventBatch]:
         """Return what is there: one batch, or nothing. A broker that is away may come back, so the partition waits."""
         self._began = datetime.now(UTC)
+        if self._is_quiet():
+            self._sleep(IDLE)
+            return []
         try:
             entries = self._reader.read(self._topic, self._intake.partition, self._offset, READ)
             batches = [self._intake.take(entries)] if entries.count else []
         except TransportUnavailable as error:
             # No time passes meanwhile: there may be events that nobody can see yet.
-            self._quiet_since = None
+            self._quiet_since = self._empty_since = None
             self._sleep(timedelta(seconds=self._outage.failed(error, (self._topic, self._intake.partition))))
             return []
         except StopIteration:
@@ -114,9 +126,14 @@ class EventPartition(StatefulSourcePartition[EventBatch, Position]):
         self._outage.worked()
         self._offset = entries.offset
         if batches:
-            self._quiet_since = self._awake = None
+            self._quiet_since = self._empty_since = self._awake = None
             return batches
         self._sleep(IDLE)
+        self._asked = self._seconds()
+        if entries.more:
+            self._empty_since = None
+        elif self._empty_since is None:
+            self._empty_since = self._asked
         if self._quiet_since is None or entries.more:
             # The first empty read is no idleness: it may only be slow.
             self._quiet_since = None if entries.more else self._seconds()
@@ -133,6 +150,15 @@ class EventPartition(StatefulSourcePartition[EventBatch, Position]):
             self._reader.retain(self._topic, self._intake.partition, self._snapshots[0])
         self._snapshots.append(self._offset)
         return Position(self._offset, self._intake.newest, self._intake.now, self._intake.waiting)
+
+    def _is_quiet(self) -> bool:
+        """Say whether nothing is new, so that the broker need not be asked: it is now and then, to see that all is well."""
+        if self._bell is None or self._empty_since is None:
+            return False
+        now = self._seconds()
+        if now - self._empty_since < BUSY or now - self._asked >= ASK:
+            return False
+        return not self._bell.has_news(self._topic, self._intake.partition, self._offset)
 
     def _sleep(self, time: timedelta) -> None:
         # From the beginning of this call: Bytewax counts from there, and would sleep once more as long as a read took.

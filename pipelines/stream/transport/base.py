@@ -105,6 +105,14 @@ class Retaining(Protocol):
 
 
 @runtime_checkable
+class Ringing(Protocol):
+    """A reader that knows, without asking its broker, that a partition has nothing new."""
+
+    def has_news(self, topic: str, partition: int, offset: str) -> bool:
+        """Say whether there may be entries after an offset, of a partition at which the last read found none."""
+
+
+@runtime_checkable
 class Measured(Protocol):
     """A reader that knows how its partitions are."""
 

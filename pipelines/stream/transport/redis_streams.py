@@ -23,6 +23,7 @@ from pipelines.stream.transport.base import (
     TransportError,
 )
 from pipelines.stream.transport.decoding import encode_for
+from pipelines.stream.transport.redis_bell import bell_of
 from pipelines.stream.transport.redis_client import answering, shown
 from pipelines.stream.transport.redis_entries import entries_of, entry_of
 from pipelines.stream.transport.redis_position import Place, resume
@@ -134,6 +135,10 @@ class RedisStreams:
                 if after != offset:
                     return Entries([], None, after, 0)
         return entries_of(found[0][1] if found else [], offset)
+
+    def has_news(self, topic: str, partition: int, offset: str) -> bool:
+        """Say whether there may be entries after an offset, of a partition at which the last read found none."""
+        return bell_of(self.url).has_news(_stream(topic, partition), offset)
 
     def retain(self, topic: str, partition: int, offset: str) -> None:
         """Note that a restart may go on from this offset; a server that takes no notes now is told later."""

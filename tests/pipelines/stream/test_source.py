@@ -12,7 +12,7 @@ import pytest
 from pipelines.plan import EventTable
 from pipelines.stream.intake import Intake
 from pipelines.stream.outage import Outage
-from pipelines.stream.source import KEPT, PATIENCE, EventPartition, EventSource, Position
+from pipelines.stream.source import ASK, BUSY, KEPT, PATIENCE, EventPartition, EventSource, Position
 from pipelines.stream.transport.base import Entries, TransportUnavailable
 
 EVENT = b'{"id": 1, "at": "1970-01-01T00:00:05Z", "user": "a"}'
@@ -195,3 +195,29 @@ def test_at_the_end_of_a_replay_what_waits_is_given_and_then_it_ends(table: Even
     assert batch.events["id"].to_pylist() == [2]
     with pytest.raises(StopIteration):
         partition.next_batch()
+
+
+@dataclass
+class RingingBroker(ScriptedBroker):
+    """A broker that says when there is something to read."""
+
+    news: bool = False
+
+    def has_news(self, topic: str, partition: int, offset: str) -> bool:
+        return self.news
+
+
+def test_a_partition_that_is_idle_asks_its_broker_when_it_is_called_and_twice_a_second(table: EventTable) -> None:
+    broker, now = RingingBroker(), [0.0]
+    source = EventSource(broker, [(table, ("at", "id"))], None).build_part("events", "clicks/1", None)
+    source._seconds = lambda: now[0]
+
+    def asked(at: float) -> int:
+        now[0], before = at, len(broker.asked)
+        assert source.next_batch() == []
+        return len(broker.asked) - before
+
+    assert [asked(at) for at in (0.0, BUSY / 2, BUSY, BUSY / 2 + ASK - 0.01)] == [1, 1, 0, 0]
+    assert [asked(at) for at in (BUSY / 2 + ASK, BUSY / 2 + ASK + 0.01)] == [1, 0]
+    broker.news = True
+    assert asked(BUSY / 2 + ASK + 0.02) == 1
