@@ -7,7 +7,7 @@ import os
 
 from commands.applied import read_declared, write_applied
 from pipelines.plan_view import plan_views
-from workspace.workspace import Workspace, read_declarations
+from workspace.workspace import Workspace, load_config, read_declarations
 
 
 def apply(workspace: Workspace) -> int:
@@ -19,15 +19,14 @@ def apply(workspace: Workspace) -> int:
     declarations = read_declarations(workspace)
     plans = plan_views(declarations)
     declared = read_declared(declarations, plans)
-    from feast.repo_config import load_repo_config
     from feast.repo_operations import apply_total
 
     workspace.data.mkdir(parents=True, exist_ok=True)
-    home = os.getcwd()
+    home, config = os.getcwd(), load_config(workspace)
     try:
         os.chdir(workspace.repo)
         with (workspace.data / "apply.log").open("a") as told, contextlib.redirect_stdout(told):
-            apply_total(load_repo_config(workspace.repo, workspace.yaml), workspace.repo, skip_source_validation=True)
+            apply_total(config, workspace.repo, skip_source_validation=True)
     finally:
         os.chdir(home)
     write_applied(workspace, declared)

@@ -18,7 +18,7 @@ from pipelines.plan import ViewPlan
 from pipelines.plan_change import Change, changes_of, describe_feature, lines_apart
 from pipelines.plan_view import plan_views
 from pipelines.trial.small_events import show_instant
-from workspace.workspace import Workspace, open_store, read_declarations, silence_feast
+from workspace.workspace import Workspace, load_config, open_store, read_declarations, silence_feast
 
 MARKS = {"added": "+", "removed": "-", "changed": "~"}
 
@@ -84,9 +84,7 @@ def registered_names(workspace: Workspace) -> set[str]:
     A registry file that is not there stays away: opening the store would make an empty one.
     """
     silence_feast()
-    from feast.repo_config import load_repo_config
-
-    registry: Any = load_repo_config(workspace.repo, workspace.yaml).registry
+    registry: Any = load_config(workspace).registry
     if (
         registry.registry_type == "file"
         and "://" not in registry.path

@@ -12,14 +12,17 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workspace.quick_feast import quicken_feast
 
 if TYPE_CHECKING:
-    from feast import FeatureStore
+    from feast import FeatureStore, RepoConfig
     from feast.repo_contents import RepoContents
 
+
+DATA = "data"
+"""The data folder where MILLRACE_DATA names no other."""
 
 BROKER = "broker"
 """The file of the data folder in which a run notes the address of its broker, so that other commands find it."""
@@ -59,7 +62,7 @@ class Workspace:
         """
         env = os.environ if env is None else env
         repo = Path(env.get("REPO") or "feature_repo").resolve()
-        data = Path(env.get("MILLRACE_DATA") or "data").resolve()
+        data = Path(env.get("MILLRACE_DATA") or DATA).resolve()
         if not repo.is_dir():
             raise WorkspaceError(f"feature repo {repo} is not a folder; name yours with REPO=path/to/feature_repo.")
         copy = data / "feature_store.yaml"
@@ -109,7 +112,26 @@ def open_store(workspace: Workspace) -> FeatureStore:
     # The registry names a batch view's function by its module, so reading it needs the repo's modules.
     if str(workspace.repo) not in sys.path:
         sys.path.append(str(workspace.repo))
-    return FeatureStore(repo_path=str(workspace.repo), fs_yaml_file=workspace.yaml)
+    return FeatureStore(repo_path=str(workspace.repo), config=load_config(workspace))
+
+
+def load_config(workspace: Workspace) -> RepoConfig:
+    """Return Feast's configuration of a workspace.
+
+    A registry file that `feature_store.yaml` names by a relative path moves along with the data where MILLRACE_DATA names a
+    folder of its own, for it says where these data are; one that is named by an absolute path or an address stays where it is.
+
+    Raises:
+        feast.errors.FeastConfigError: The configuration is not valid.
+    """
+    from feast.repo_config import load_repo_config
+
+    config = load_repo_config(workspace.repo, workspace.yaml)
+    registry: Any = config.registry
+    moves = registry.registry_type == "file" and "://" not in registry.path and not Path(registry.path).is_absolute()
+    if moves and workspace.data != Path(DATA).resolve():
+        registry.path = str(workspace.data / Path(registry.path).name)
+    return config
 
 
 def silence_feast() -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from workspace.workspace import Workspace, WorkspaceError, read_declarations
+from workspace.workspace import Workspace, WorkspaceError, load_config, read_declarations
 
 VIEWS = """
 from feast import Entity, FeatureView, Field, FileSource, ValueType
@@ -65,3 +66,24 @@ def test_a_folder_that_declares_nothing_is_refused(team: Path) -> None:
     (team / "repo" / "views.py").write_text("from feast import Entity\n")
     with pytest.raises(WorkspaceError, match="repo declares no feature view and no feature service; name the folder"):
         read_declarations(Workspace.from_env({"REPO": "repo", "MILLRACE_DATA": "data"}))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("registry", "data", "where"),
+    [
+        pytest.param("../data/registry.db", "mine", "mine/registry.db", id="moves along with data of its own"),
+        pytest.param("../data/registry.db", "data", "repo/../data/registry.db", id="stays with the usual data"),
+        pytest.param("/shared/registry.db", "mine", "/shared/registry.db", id="an absolute path is meant"),
+        pytest.param("s3://shared/registry.db", "mine", "s3://shared/registry.db", id="an address is meant"),
+    ],
+)
+def test_a_registry_is_where_its_data_are(team: Path, registry: str, data: str, where: str) -> None:
+    text = f"project: team\nprovider: local\nregistry: {registry}\nentity_key_serialization_version: 3\n"
+    (team / "repo" / "feature_store.yaml").write_text(text)
+    workspace = Workspace.from_env({"REPO": "repo", "MILLRACE_DATA": data})
+    config: Any = load_config(workspace)
+    found = config.registry.path
+    assert (found if "://" in found else str(workspace.repo / found)) == (
+        where if "://" in where else str(team / where)
+    )
