@@ -13,7 +13,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from feast import FeatureView, RepoConfig, utils
 from feast.infra.online_stores.redis import RedisOnlineStore, RedisOnlineStoreConfig, RedisType
@@ -27,9 +27,10 @@ from stores.cells.layout import ViewLayout, layout_of
 from stores.cells.reading import Status
 from stores.redis.connection import Client, connect
 from stores.redis.exchange import exchange, pack_hmget
-from stores.redis.feast_rows import FeastRow, encode_feast_rows
-from stores.redis.monotonic import write_rows
 from stores.redis.progress import clock_key, parse_clock
+
+if TYPE_CHECKING:
+    from stores.redis.feast_rows import FeastRow
 
 ReadRow = tuple[datetime | None, dict[str, Value] | None]
 Progress = Callable[[int], Any]
@@ -65,6 +66,9 @@ class MillraceRedisOnlineStore(RedisOnlineStore):
         Raises:
             OnlineStoreUnavailable: Redis does not answer.
         """
+        from stores.redis.feast_rows import encode_feast_rows  # compiled code, which a reader never needs
+        from stores.redis.monotonic import write_rows
+
         options = config.online_store
         keys = self._generate_redis_keys_for_entities(config, [_whole(entity_key) for entity_key, _, _, _ in data])
         for rows in encode_feast_rows(layout_of(table, config), keys, data):

@@ -235,6 +235,17 @@ class CellColumns:
         return bounds[:-1] + start, np.diff(bounds)
 
 
+def encode_timestamps(micros: npt.NDArray[np.int64]) -> list[bytes]:
+    """Encode event times; times before 1970 have negative seconds and positive nanoseconds, as protobuf wants.
+
+    Args:
+        micros: int64 microseconds since the epoch, UTC, shape (n,).
+    """
+    cells = CellColumns()
+    cells.add_times(np.asarray(micros, np.int64), 0, b"")
+    return cells.rows(np.arange(len(micros)).reshape(1, -1), named=False).to_list()
+
+
 def _field(*values: int) -> list[int]:
     field = [0] * FIELD_WORDS
     order = (F_START, F_VALID, F_TABLE, F_KIND, F_WIDTH, F_LIST, F_TAG, F_TAG_BYTES, F_NAME, F_NAME_BYTES)

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from stores.cells.cell_columns import CellColumns, Strings
 from stores.cells.layout import LayoutError
+
+if TYPE_CHECKING:
+    from stores.cells.cell_columns import Strings
 
 # Feast's ValueType numbers and, for numbers, their struct format.
 _TYPES: dict[str, tuple[int, str]] = {
@@ -80,6 +82,8 @@ class EntityKeyEncoder:
         Raises:
             EntityKeyError: A value does not fit its type.
         """
+        from stores.cells.cell_columns import CellColumns  # compiled code, which a reader never needs
+
         cells, rows = CellColumns(), 0
         cells.add_constant(self._head)
         for name, value_type in self._join_keys:

@@ -1,4 +1,4 @@
-"""Encodes event times, int64 microseconds UTC, as serialized protobuf `Timestamp` messages, and back.
+"""Decodes event times, serialized protobuf `Timestamp` messages, to int64 microseconds UTC.
 
 A `Timestamp` is two varint fields, seconds (1) and nanoseconds (2), each absent when zero; the Unix epoch is no bytes.
 """
@@ -10,7 +10,6 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from stores.cells.cell_columns import CellColumns
 from stores.cells.varint import decode_varints
 
 NO_TIMESTAMP = int(np.iinfo(np.int64).min)
@@ -19,17 +18,6 @@ NO_TIMESTAMP = int(np.iinfo(np.int64).min)
 _MICROS = 1_000_000
 _SECONDS_TAG = 0x08
 _NANOS_TAG = 0x10
-
-
-def encode_timestamps(micros: npt.NDArray[np.int64]) -> list[bytes]:
-    """Encode event times; times before 1970 have negative seconds and positive nanoseconds, as protobuf wants.
-
-    Args:
-        micros: int64 microseconds since the epoch, UTC, shape (n,).
-    """
-    cells = CellColumns()
-    cells.add_times(np.asarray(micros, np.int64), 0, b"")
-    return cells.rows(np.arange(len(micros)).reshape(1, -1), named=False).to_list()
 
 
 def decode_timestamps(cells: Sequence[bytes | None]) -> npt.NDArray[np.int64]:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stores.cells.cell_columns import strings_of
+from stores.cells.cell_columns import encode_timestamps, strings_of
 from stores.cells.layout import ViewLayout
-from stores.cells.timestamps import encode_timestamps
 from stores.redis.calls import newest_rows
 from stores.redis.monotonic import EncodedRows
 

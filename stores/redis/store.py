@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import redis
 
@@ -12,7 +12,9 @@ from stores.cells.layout import ViewLayout
 from stores.redis.connection import Client, address_of, connect, unavailable
 from stores.redis.progress import RedisProgress
 from stores.redis.reader import OnlineReader
-from stores.redis.writer import OnlineWriter
+
+if TYPE_CHECKING:
+    from stores.redis.writer import OnlineWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class RedisStore:
 
     def writer(self, *layouts: ViewLayout) -> OnlineWriter:
         """Return a writer of views that have the same join keys."""
+        from stores.redis.writer import OnlineWriter  # compiled code, which a reader never needs
+
         return OnlineWriter(self._client, *layouts, key_ttl_seconds=self._key_ttl_seconds)
 
     def progress(self, project: str) -> RedisProgress:

@@ -14,10 +14,9 @@ from feast.value_type import ValueType
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stores.cells.cell_columns import CellColumns
+from stores.cells.cell_columns import CellColumns, encode_timestamps
 from stores.cells.decoding import StoredTypeMismatchError
 from stores.cells.layout import ViewLayout
-from stores.cells.timestamps import encode_timestamps
 from stores.cells.value_types import STORED_TYPES, UnsupportedValueTypeError, stored_type
 from stores.cells.view_decoding import decode_views
 

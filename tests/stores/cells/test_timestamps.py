@@ -8,7 +8,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stores.cells.timestamps import NO_TIMESTAMP, decode_timestamps, encode_timestamps
+from stores.cells.cell_columns import encode_timestamps
+from stores.cells.timestamps import NO_TIMESTAMP, decode_timestamps
 
 MICROS = st.lists(
     st.integers(-(10**15), 10**16) | st.sampled_from([0, 1, -1, 10**6, 1_700_000_000_000_000]), max_size=40
