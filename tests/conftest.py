@@ -9,10 +9,11 @@ from hypothesis import HealthCheck, settings
 
 from workspace.redis_server import RedisServer, start_redis
 
-# The same examples in every run, and no clock in their judgement.
+# The same examples in every run, and no clock in their judgement; `make test-fast` takes the first few of them.
 settings.register_profile(
     "millrace", max_examples=40, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
+settings.register_profile("fast", settings.get_profile("millrace"), max_examples=8)
 settings.load_profile("millrace")
 
 ENGINES = {"redis_server", "feast_store", "spark", "ads"}
