@@ -20,7 +20,7 @@ from pyarrow import fs
 
 from pipelines.batch.lake import DAY, day_of
 from stores.parquet.log_commit import STAGING, DayCommit, commit_days, day_folder, held_files, settle
-from workspace.addresses import WHOLE, inside, list_files, names_below, open_address
+from workspace.addresses import WHOLE, inside, list_files, list_folders, open_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +93,9 @@ def replace_days(log: str, staging: str, files: Iterable[DayFile], start: int, s
 
 def rows_staged(log: str) -> int:
     """Return how many rows jobs under way have written so far; the names of their files say it."""
-    folder = open_address(log)[1]
-    names = [names_below(folder, one.path) for one in list_files(log)]
-    rows = [name[1].removesuffix(".parquet").rpartition("-")[2] for name in names if name[0].startswith(STAGING)]
-    return sum(int(count) for count in rows if count.isdecimal())
+    staged = [inside(log, name) for name in list_folders(log) if name.startswith(STAGING)]
+    names = [file.base_name.removesuffix(".parquet").rpartition("-") for one in staged for file in list_files(one)]
+    return sum(int(rows) for _, _, rows in names if rows.isdecimal())
 
 
 def drop_staging(staging: str) -> None:

@@ -10,7 +10,15 @@ import pyarrow as pa
 import pytest
 from pyarrow import fs
 
-from pipelines.batch.log_files import DayFile, drop_staging, has_day, open_staging, replace_days, write_days
+from pipelines.batch.log_files import (
+    DayFile,
+    drop_staging,
+    has_day,
+    open_staging,
+    replace_days,
+    rows_staged,
+    write_days,
+)
 from stores.parquet import log_commit
 from stores.parquet.feature_log import FeatureLog
 from stores.parquet.log_commit import held_files
@@ -106,6 +114,16 @@ def test_a_job_killed_before_its_commit_has_changed_nothing(tmp_path: Path) -> N
     assert values(log) == [1, 1]
     fill(log, 3)
     assert values(log) == [3, 3]
+
+
+def test_rows_under_way_are_counted_until_they_are_in_place(tmp_path: Path) -> None:
+    log = str(tmp_path / "log")
+    assert rows_staged(log) == 0
+    staging = open_staging(log)
+    files = list(write_days(rows(2), staging))
+    assert rows_staged(log) == 2
+    replace_days(log, staging, files, FIRST, STOP)
+    assert rows_staged(log) == 0
 
 
 def test_files_that_others_add_to_a_day_meanwhile_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
