@@ -40,12 +40,15 @@ PLAINLY: dict[str, tuple[str | None, ...]] = {
     "any": ("flag",),
     "all": ("flag",),
     "duration": (None,),
+    "approx_count_distinct": ("word", "money", "whole", "at"),
 }
 # The same for those with something in brackets: what is in them, and over which columns.
 ARGUED_SUITE: dict[str, tuple[tuple[str, tuple[str | None, ...]], ...]] = {
     "count_by": (("b", ("word",)), ("'zoë'", ("word",)), ("-1", ("whole",)), ("false", ("flag",))),
     "first_n": (("3", ("word", "money", "at")), ("1", ("flag",))),
     "last_n": (("3", ("word", "money", "whole", "at")), ("3, money, flag", ("word", "money"))),
+    "top_k": (("2", ("word", "money", "whole", "flag")),),
+    "approx_quantile": (("0.5", ("money", "whole")), ("0.9", ("money",))),
 }
 SESSIONS = [name for name in PLAINLY if name not in ONLY_WINDOWS]
 CASES = [

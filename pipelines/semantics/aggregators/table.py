@@ -13,8 +13,10 @@ from pipelines.semantics.aggregators.arguments import FunctionError, split_argum
 from pipelines.semantics.aggregators.counting import Count, CountBy, CountDistinct
 from pipelines.semantics.aggregators.extremes import Max, Min
 from pipelines.semantics.aggregators.flags import AllTrue, AnyTrue
+from pipelines.semantics.aggregators.frequent import TopK
 from pipelines.semantics.aggregators.moments import Mean, Std, Sum, Variance
 from pipelines.semantics.aggregators.positions import Duration, First, FirstN, Last, LastN
+from pipelines.semantics.aggregators.sketches import ApproxCountDistinct, ApproxQuantile
 
 
 class Aggregator(Protocol):
@@ -52,16 +54,23 @@ PLAIN: dict[str, Callable[[], Aggregator]] = {
     "first": First,
     "last": Last,
     "duration": Duration,
+    "approx_count_distinct": ApproxCountDistinct,
 }
 
 ARGUED: dict[str, tuple[str, Callable[[str, list[str]], Aggregator]]] = {
     "count_by": ("VALUE", CountBy.parse),
     "first_n": ("N", FirstN.parse),
     "last_n": ("N", LastN.parse),
+    "top_k": ("N", TopK.parse),
+    "approx_quantile": ("Q", ApproxQuantile.parse),
 }
 """Functions with something in brackets: what it is called, and who reads it."""
 
-ONLY_WINDOWS: dict[str, str] = {}
+ONLY_WINDOWS = {
+    "approx_count_distinct": "a session is short; use session_count_distinct",
+    "top_k": "use top_k over a window, or session_last_n of the column and count on request",
+    "approx_quantile": "use session_mean or session_max, or approx_quantile over a window",
+}
 """Functions without a form for sessions, and what to use instead."""
 
 NAMES = (
@@ -89,7 +98,8 @@ def parse_function(text: str) -> tuple[Aggregator, int | None]:
     arguments = split_arguments(inside or "")
     plain = name.removeprefix("session_")
     if plain not in PLAIN and plain not in ARGUED:
-        raise FunctionError(f"unknown function {text!r}; use one of {', '.join(NAMES)}.")
+        known = ", ".join(name for name in NAMES if not name.startswith("session_"))
+        raise FunctionError(f"unknown function {text!r}; use one of {known}, or that of a session: session_count(GAP).")
     gap = None
     if plain != name:
         if plain in ONLY_WINDOWS:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.semantics.aggregators.sketches import hash_of, mixed
 from pipelines.semantics.feature import Feature
 from pipelines.semantics.panes.memory import ROW_VALUES, Ints
 
@@ -33,6 +34,7 @@ class Words:
         self._numbered = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind)
         self.texts = list(texts)
         self._number = {text: at for at, text in enumerate(self.texts)}
+        self._hashes: list[int] = []
 
     def encode(self, column: pa.Array) -> tuple[Ints, Flags]:
         """Return the words and which of them are values."""
@@ -63,6 +65,14 @@ class Words:
         if pa.types.is_timestamp(self.kind):
             return array.cast(pa.timestamp("us", self.kind.tz)).cast(self.kind)
         return array if self.kind == pa.int64() else array.cast(self.kind)
+
+    def hashed(self, words: Ints) -> npt.NDArray[np.uint64]:
+        """Return 64 bits of each word that look random and depend on its value alone."""
+        if not self._numbered:
+            return mixed(words)
+        for text in self.texts[len(self._hashes) :]:
+            self._hashes.append(hash_of(text))
+        return np.array(self._hashes or [0], np.uint64)[words]
 
     def _numbered_as(self, text: str | None) -> int:
         if text is None:

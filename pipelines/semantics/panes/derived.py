@@ -10,8 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from pipelines.semantics.aggregators.sketches import HIGHEST_RANK, REGISTER_BITS
+
 if TYPE_CHECKING:
     from pipelines.semantics.panes.columns import Words
+
+RANKS = 64  # ranks of a register, in a word
+BUCKET_SHIFT = 52 - 6  # a bucket is the sign, the exponent and six bits of the mantissa
 
 Column = tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]
 
@@ -32,6 +37,34 @@ class Derived(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Ranked:
+    """The registers and ranks of a column's hashes, `register * 64 + rank`: what `approx_count_distinct` counts."""
+
+    column: int
+    real: bool = False
+
+    def of(self, columns: Sequence[Column], words: Sequence[Words]) -> Column:
+        """Return its words and which of them are values."""
+        own, valid = columns[self.column]
+        return ranks_of(words[self.column].hashed(own)), valid
+
+
+@dataclass(frozen=True, slots=True)
+class Bucketed:
+    """The buckets of a column of numbers, in their order: what `approx_quantile` counts."""
+
+    column: int
+    is_real: bool
+    real: bool = False
+
+    def of(self, columns: Sequence[Column], words: Sequence[Words]) -> Column:
+        """Return its words and which of them are values."""
+        own, valid = columns[self.column]
+        bits = own if self.is_real else own.astype(np.float64).view(np.int64)
+        return (np.where(bits < 0, bits ^ np.iinfo(np.int64).max, bits)) >> BUCKET_SHIFT, valid
+
+
+@dataclass(frozen=True, slots=True)
 class Joint:
     """A column, of the events only at which others have values too.
 
@@ -49,6 +82,14 @@ class Joint:
         """Return its words and which of them are values."""
         own, valid = columns[self.column]
         return own, np.logical_and.reduce([valid, *(columns[other][1] for other in self.others)])
+
+
+def ranks_of(bits: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
+    """Return the registers and ranks of hashes, `register * 64 + rank`."""
+    rest_bits = 64 - REGISTER_BITS
+    rest = (bits & np.uint64((1 << rest_bits) - 1)).astype(np.float64)  # below 2**53: none is rounded
+    ranks = np.minimum(rest_bits + 1 - np.frexp(rest)[1], HIGHEST_RANK)
+    return (bits >> np.uint64(rest_bits)).astype(np.int64) * RANKS + ranks
 
 
 def encode_columns(

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
+from pipelines.semantics.aggregators.sketches import ApproxCountDistinct, ApproxQuantile
 from pipelines.semantics.feature import Feature
-from pipelines.semantics.panes.derived import Derived, Joint
+from pipelines.semantics.panes.derived import Bucketed, Derived, Joint, Ranked
 
 
 class Inputs:
@@ -42,6 +43,10 @@ class Inputs:
         if feature.column is None:
             return None
         column = self.plain.index(feature.column)
+        if isinstance(feature.aggregator, ApproxCountDistinct):
+            return self._derive(Ranked(column))
+        if isinstance(feature.aggregator, ApproxQuantile):
+            return self._derive(Bucketed(column, self.real[column]))
         if not feature.others:
             return column
         others = {self.plain.index(name) for name in feature.others}

@@ -1,7 +1,7 @@
 """The memory of a view's state: all of it in one array of words, so that compiled code is handed two numbers, not sixty arrays.
 
 A word is an int64; a real is seen through a second array over the same bytes. The memory begins with a header, which says
-where each region starts, then the program, then the regions: entities, panes, sessions, and the table of different values.
+where each region starts, then the program, then the regions: entities, panes, sessions, tallies (`tallies.py`), and the table of different values.
 What one call of the kernel works on (events, jobs, rows) lies in a second memory, the desk.
 """
 
@@ -26,11 +26,12 @@ OUTSIDE = -2  # the link of a pane that is not in a chain
     H_ENTITY, H_ENTITY_WORDS, H_ENTITIES,
     H_PANE, H_PANES, H_PANE_FREE, H_PANE_LEFT,
     H_SESSION, H_SESSION_ROWS, H_SESSION_FREE, H_SESSION_LEFT, H_ROW_WORDS,
+    H_TALLY, H_TALLIES, H_TALLY_FREE, H_TALLY_LEFT, H_TALLY_WORDS,
     H_TABLE, H_TABLE_ROWS, H_TABLE_USED,
     H_TOTALS, H_TOTAL_WORDS, H_TOTAL_REALS, H_CHAIN, H_RUNNING, H_RING_LENGTH, H_RING_SLOTS, H_VALUE, H_VALUE_WORDS,
     H_ROW_REALS, H_ROW_IDS, H_ROW_CHAIN,
     HEADER,
-) = range(43)  # fmt: skip
+) = range(48)  # fmt: skip
 
 # An entity's words: whether any window holds an event, whether a row was ever given, head and tail of each window, then what
 # the header says.
@@ -41,6 +42,9 @@ P_NUMBER, P_UNTIL, P_BEFORE, P_AFTER, P_INTS = range(5)
 
 # A region of rows with a list of free ones: places in the header, from its offset on.
 R_OFFSET, R_ROWS, R_FREE, R_LEFT = range(4)
+
+# A row of tallies: where the link of a free one is, and where a node's event id is.
+TALLY_NEXT, TALLY_IDS = 5, 7
 
 # Words of the program's tables.
 TRACK_WORDS, CELL_WORDS, FEATURE_WORDS, RING_WORDS, TABLE_WORDS = 5, 8, 17, 4, 4
@@ -96,7 +100,7 @@ class Memory:
         header[H_CHAINS], header[H_TABLES], header[H_ID_WORDS] = program.chains, program.tables, id_words
         _lay_out_rows(header, program, id_words)
         header[[H_PANE_FREE, H_SESSION_FREE]] = NIL
-        header[[H_ENTITY, H_PANE, H_SESSION, H_TABLE]] = at
+        header[[H_ENTITY, H_PANE, H_SESSION, H_TALLY, H_TABLE]] = at
         self.words = np.concatenate([header, *(table.ravel() for table in tables)])
         self.reals = self.words.view(np.float64)
 
@@ -121,6 +125,11 @@ class Memory:
         return self.region(H_SESSION, int(self.words[H_ROW_WORDS]))
 
     @property
+    def tallies(self) -> Ints:
+        """Return the rows of tallies; links to them count from 1."""
+        return self.region(H_TALLY, int(self.words[H_TALLY_WORDS]))
+
+    @property
     def table(self) -> Ints:
         """Return the rows of the table of different values: owner (`NIL` for none), value, and where it was last."""
         return self.region(H_TABLE, TABLE_WORDS)
@@ -136,15 +145,16 @@ class Memory:
         more_entities = _more(entities - int(words[H_ENTITIES]), int(words[H_ENTITIES]))
         more_panes = _more(panes - int(words[H_PANE_LEFT]), int(words[H_PANES]))
         more_sessions = _more(sessions - int(words[H_SESSION_LEFT]), int(words[H_SESSION_ROWS]))
-        table = self.table
+        more_tallies = _more(2 * panes * self.program.tallies - int(words[H_TALLY_LEFT]), int(words[H_TALLIES]))
+        table, more_rows = self.table, more_entities + more_panes + more_sessions + more_tallies
         if self.program.tables and (int(words[H_TABLE_USED]) + values) * 5 > len(table) * 3:
             table = _bigger(table, values, keep)
             used = int((table[:, 0] != NIL).sum())
-            if len(table) == len(self.table) and more_entities + more_panes + more_sessions == 0:
+            if len(table) == len(self.table) and more_rows == 0:
                 self.table[:] = table
                 words[H_TABLE_USED] = used
                 return
-        elif more_entities + more_panes + more_sessions == 0:
+        elif more_rows == 0:
             return
         else:
             used = int(words[H_TABLE_USED])
@@ -157,11 +167,18 @@ class Memory:
             [self.entities, fresh],
             [self.panes, np.zeros((more_panes, rows), np.int64)],
             [self.sessions, np.zeros((more_sessions, rows), np.int64)],
+            [self.tallies, np.zeros((more_tallies, int(words[H_TALLY_WORDS])), np.int64)],
             table,
         )
         self.words[H_TABLE_USED] = used
         _free_rows(self.words, H_PANE, more_panes)
         _free_rows(self.words, H_SESSION, more_sessions)
+        if more_tallies:
+            links = self.tallies[-more_tallies:, TALLY_NEXT]
+            links[:] = np.arange(int(self.words[H_TALLIES]) - more_tallies + 2, int(self.words[H_TALLIES]) + 2)
+            links[-1] = self.words[H_TALLY_FREE]
+            self.words[H_TALLY_FREE] = int(self.words[H_TALLIES]) - more_tallies + 1
+            self.words[H_TALLY_LEFT] += more_tallies
 
     def widen(self, id_words: int) -> None:
         """Take event ids of more words from now on; a shorter text still comes before a longer one that begins like it."""
@@ -172,17 +189,27 @@ class Memory:
             _padded(rows, int(old[H_ROW_IDS]), program.firsts, int(old[H_ID_WORDS]), more)
             for rows in (self.panes, self.sessions)
         )
+        tallies = _padded(self.tallies, TALLY_IDS, 1, int(old[H_ID_WORDS]), more)
         header = old[: int(old[H_ENTITY])].copy()
         header[H_ID_WORDS] = id_words
         _lay_out_rows(header, program, id_words)
-        self._join(header, [entities], [panes], [sessions], self.table)
+        self._join(header, [entities], [panes], [sessions], [tallies], self.table)
 
-    def _join(self, header: Ints, entities: list[Ints], panes: list[Ints], sessions: list[Ints], table: Ints) -> None:
+    def _join(
+        self,
+        header: Ints,
+        entities: list[Ints],
+        panes: list[Ints],
+        sessions: list[Ints],
+        tallies: list[Ints],
+        table: Ints,
+    ) -> None:
         """Make one memory of its parts."""
-        parts = [header, *(part.ravel() for part in (*entities, *panes, *sessions, table))]
+        parts = [header, *(part.ravel() for part in (*entities, *panes, *sessions, *tallies, table))]
         joined = np.concatenate(parts)
         at = len(header)
-        for place, of in ((H_ENTITY, entities), (H_PANE, panes), (H_SESSION, sessions), (H_TABLE, [table])):
+        regions = (H_ENTITY, entities), (H_PANE, panes), (H_SESSION, sessions), (H_TALLY, tallies), (H_TABLE, [table])
+        for place, of in regions:
             joined[place] = at
             joined[place + (2 if place == H_ENTITY else 1)] = sum(map(len, of))
             at += sum(part.size for part in of)
@@ -194,7 +221,9 @@ def _padded(rows: Ints, at: int, count: int, width: int, more: int) -> Ints:
     entries = rows[:, at : at + count * width].reshape(len(rows), count, width)
     wider = np.full((len(rows), count, width + more), np.iinfo(np.int64).min, np.int64)
     wider[:, :, :width] = entries
-    return np.concatenate([rows[:, :at], wider.reshape(len(rows), -1), rows[:, at + count * width :]], axis=1)
+    return np.concatenate(
+        [rows[:, :at], wider.reshape(len(rows), count * (width + more)), rows[:, at + count * width :]], axis=1
+    )
 
 
 def _lay_out_rows(header: Ints, program: Program, id_words: int) -> None:
@@ -214,6 +243,7 @@ def _lay_out_rows(header: Ints, program: Program, id_words: int) -> None:
     header[H_ROW_IDS] = header[H_ROW_REALS] + program.reals
     header[H_ROW_CHAIN] = header[H_ROW_IDS] + program.firsts * id_words
     header[H_ROW_WORDS] = header[H_ROW_CHAIN] + 2 * program.chains
+    header[H_TALLY_WORDS] = TALLY_IDS + id_words
 
 
 def _more(wanted: int, have: int) -> int:

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from pipelines.semantics.aggregators.counting import CountBy
 from pipelines.semantics.aggregators.positions import FirstN
+from pipelines.semantics.aggregators.sketches import ApproxQuantile
 from pipelines.semantics.feature import Feature
 from pipelines.semantics.panes.derived import Derived
 from pipelines.semantics.panes.exact import PARTS
@@ -26,13 +27,15 @@ from pipelines.semantics.panes.inputs import Inputs
 Ints = npt.NDArray[np.int64]
 
 # What a cell holds.
-EVENTS, VALUES, TOTAL, EXACT, SQUARES, LARGEST, SMALLEST, FIRST, DISTINCT, MATCHING = range(10)
+EVENTS, VALUES, TOTAL, EXACT, SQUARES, LARGEST, SMALLEST, FIRST, MATCHING, DISTINCT, TOPS, BUCKETS, REGISTERS = range(
+    13
+)
 
 # What a feature makes of its places a to d, or of a ring.
 (
     COUNT, INTEGER, REAL, MEAN, MEAN_INTEGER, ANY, ALL, VARIANCE, STD,
-    EXTREME, EARLIEST, LATEST, DURATION, LATEST_N, EARLIEST_N,
-) = range(15)  # fmt: skip
+    EXTREME, EARLIEST, LATEST, DURATION, QUANTILE, ESTIMATE, LATEST_N, EARLIEST_N, TOP_N,
+) = range(18)  # fmt: skip
 
 NONE, NEVER = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
@@ -40,6 +43,7 @@ NONE, NEVER = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 C_TRACK, C_WHAT, C_COLUMN, C_INT, C_REAL, C_NUMBER, C_IS_REAL, C_ARGUMENT = range(8)
 F_OP, F_TRACK, F_SESSION, F_RING, F_MOST, F_LIST, F_COLUMN, F_A, F_B, F_C, F_D = range(11)
 F_SA, F_SB, F_SC, F_SD, F_IS_REAL, F_NUMBER = range(11, 17)
+QUANTILES = 1_000_000  # a quantile is so many millionths
 SLOTS = 4  # a feature's places in a pane, and as many in a session
 T_SIZE, T_SLIDE, T_GROUP, T_FIRST, T_FEATURE = range(5)
 R_GROUP, R_COLUMN, R_LENGTH, R_AT = range(4)
@@ -63,7 +67,7 @@ class Program:
         windows: How many tracks are windows.
         delay: The view's delay, microseconds.
         aligned: Whether events enter at multiples of the slide (rule 2).
-        ints, reals, chains, tables, firsts: How many of each a pane has at most.
+        ints, reals, chains, tables, firsts, tallies: How many of each a pane has at most.
         slots: Words that an entity's rings hold.
         lists: Words that an entity's lists hold.
     """
@@ -84,6 +88,7 @@ class Program:
     chains: int
     tables: int
     firsts: int
+    tallies: int
     slots: int
     lists: int
 
@@ -102,14 +107,16 @@ class _Track:
     ints: int = 0
     reals: int = 0
     numbers: dict[int, int] = field(default_factory=dict)
+    tallies: int = 0
 
     def cell(self, what: int, column: int, argument: int = 0) -> tuple[int, int, int]:
         """Return the places of a cell among the track's integers and reals, and its number among its like."""
         if (what, column, argument) not in self.cells:
-            like = LARGEST if what == SMALLEST else what
+            like = LARGEST if what == SMALLEST else min(what, DISTINCT)
             self.cells[what, column, argument] = self.ints, self.reals, self.numbers.get(like, 0)
             self.numbers[like] = self.numbers.get(like, 0) + (argument if what == FIRST else 1)
-            self.ints += 2 * argument if what == FIRST else 1
+            self.ints += 2 * argument if what == FIRST else 3 if what == REGISTERS else 1
+            self.tallies += what > DISTINCT
             self.reals += PARTS if what in (EXACT, SQUARES) else 0
         return self.cells[what, column, argument]
 
@@ -175,6 +182,7 @@ def compile_features(features: Sequence[Feature], kinds: Mapping[str, pa.DataTyp
         max(t.numbers.get(LARGEST, 0) for t in tracks),
         max(t.numbers.get(DISTINCT, 0) for t in tracks),
         max(t.numbers.get(FIRST, 0) for t in tracks),
+        max(t.tallies for t in tracks),
         sum(rings.values()),
         lists,
     )
@@ -219,6 +227,12 @@ def _cells(feature: Feature, track: _Track, column: int, inputs: Inputs) -> tupl
         return LATEST, 0, 0, 0, 0
     if what == "last_n":
         return LATEST_N, 0, 0, 0, 0
+    if what == "top_k":
+        return TOP_N, track.cell(TOPS, column)[0], 0, 0, 0
+    if what == "approx_count_distinct":
+        return ESTIMATE, track.cell(REGISTERS, column)[0], 0, 0, 0
+    if isinstance(feature.aggregator, ApproxQuantile):
+        return QUANTILE, track.cell(BUCKETS, column)[0], int(feature.aggregator.q * QUANTILES), 0, 0
     if isinstance(feature.aggregator, FirstN):
         return EARLIEST_N, track.cell(FIRST, column, feature.aggregator.n)[0], 0, 0, 0
     return DURATION if what == "duration" else EARLIEST, track.cell(FIRST, column, 1)[0], 0, 0, 0

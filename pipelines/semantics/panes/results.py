@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from pipelines.semantics.aggregators.sketches import HIGHEST_RANK, REGISTER_BITS
 from pipelines.semantics.panes import exact
 from pipelines.semantics.panes.cells import row_at, word_of_key
+from pipelines.semantics.panes.derived import BUCKET_SHIFT
 from pipelines.semantics.panes.memory import (
     D_SCRATCH,
     D_TOUCHED,
@@ -38,6 +42,7 @@ from pipelines.semantics.panes.program import (
     COUNT,
     DURATION,
     EARLIEST,
+    ESTIMATE,
     EXTREME,
     F_A,
     F_B,
@@ -58,16 +63,23 @@ from pipelines.semantics.panes.program import (
     MEAN_INTEGER,
     NEVER,
     NONE,
+    QUANTILE,
+    QUANTILES,
     REAL,
     STD,
     T_FEATURE,
     T_SIZE,
     T_SLIDE,
+    TOP_N,
 )
 from pipelines.semantics.panes.rings import slot_words, slots_at
 from pipelines.semantics.panes.sessions import running_at
+from pipelines.semantics.panes.trees import N_WORD, next_frequent, tally_at, tree_sum, word_at_place
 from pipelines.semantics.panes.windows import chain_at, entity_at, head_at, totals_at
 from workspace.compiled import compiled, inlined
+
+BUCKET_BITS = 52 - BUCKET_SHIFT
+_LN2 = math.log(2.0)
 
 
 @compiled
@@ -152,11 +164,43 @@ def _of_window(m: Ints, r: Reals, d: Ints, s: Reals, entity: int, feature: int, 
         return True, word_of_key(key, m[feature + F_IS_REAL], m[feature + F_C] < 0)
     if op == LATEST:
         return _latest(m, entity, m[feature + F_RING], _starts_at(m, track, t))
+    if op >= QUANTILE:
+        return _of_tallies(m, d, s, op, feature, totals_at(m, entity, track) + m[feature + F_A])
     valid, first = _earliest(m, m[head_at(m, entity, track)], m[feature + F_A])
     if op == DURATION:
         _, last = _latest(m, entity, m[feature + F_RING], _starts_at(m, track, t))
         return valid, _bits(d, s, (last - first) / 1e6)
     return valid, first
+
+
+@compiled
+def _of_tallies(m: Ints, d: Ints, s: Reals, op: int, feature: int, root: int) -> tuple[bool, int]:
+    if op == ESTIMATE:
+        return True, _estimate(m[root + 1], m[root + 2])
+    count = tree_sum(m, root)
+    if count == 0:
+        return False, 0
+    bucket = word_at_place(m, root, m[feature + F_B] * (count - 1) // QUANTILES)
+    magnitude = bucket if bucket >= 0 else ~bucket
+    if magnitude >> BUCKET_BITS == 0:
+        return True, 0
+    word = (magnitude << BUCKET_SHIFT) | (1 << (BUCKET_SHIFT - 1))
+    return True, word if bucket >= 0 else word | NONE
+
+
+@inlined
+def _estimate(used: int, harmonic: int) -> int:
+    """Return how many different values there are; the formula is that of `aggregators/sketches.py`."""
+    if used == 0:
+        return 0
+    registers = float(1 << REGISTER_BITS)
+    x = (registers - used) / registers
+    y, sigma, before = 1.0, x, -1.0
+    while sigma != before:
+        x, before = x * x, sigma
+        sigma, y = sigma + x * y, y + y
+    scaled = harmonic / float(1 << HIGHEST_RANK)
+    return int(registers * registers / (2 * _LN2) / (registers * sigma + scaled) + 0.5)
 
 
 @inlined
@@ -220,6 +264,8 @@ def _refresh_list(m: Ints, entity: int, feature: int, t: int) -> bool:
     elif m[feature + F_OP] == LATEST_N:
         start = _starts_at(m, m[feature + F_TRACK], t) if row == OUTSIDE else m[row_at(m, H_SESSION, row) + P_NUMBER]
         length, changed = _latest_n(m, entity, feature, start, place)
+    elif m[feature + F_OP] == TOP_N:
+        length, changed = _top_n(m, feature, totals_at(m, entity, m[feature + F_TRACK]) + m[feature + F_A], place)
     elif row == OUTSIDE:
         row = m[head_at(m, entity, m[feature + F_TRACK])]
         while row != NIL and length < m[feature + F_MOST]:
@@ -261,4 +307,19 @@ def _earliest_n(m: Ints, feature: int, at: int, place: int, length: int, changed
             changed = True
         slot += 1
         length += 1
+    return length, changed
+
+
+@inlined
+def _top_n(m: Ints, feature: int, root: int, place: int) -> tuple[int, bool]:
+    """List the most frequent values; return how many there are, and whether one is another than before."""
+    length, changed = 0, False
+    link = next_frequent(m, root, 0)
+    while link != 0 and length < m[feature + F_MOST]:
+        word = m[tally_at(m, link) + N_WORD]
+        if m[place + length] != word:
+            m[place + length] = word
+            changed = True
+        length += 1
+        link = next_frequent(m, root, link)
     return length, changed

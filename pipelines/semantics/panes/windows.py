@@ -61,6 +61,7 @@ from pipelines.semantics.panes.program import (
     T_SIZE,
     T_SLIDE,
 )
+from pipelines.semantics.panes.tallies import enter_tally, leave_tally
 from workspace.compiled import compiled, inlined
 
 
@@ -104,6 +105,13 @@ def leaves_at(m: Ints, track: int, pane: int) -> int:
 
 
 @inlined
+def _first_pane(m: Ints, track: int, now: int) -> int:
+    """Return the number of the first pane that has not left (see `leaves_at`)."""
+    at = m[H_TRACK] + track * TRACK_WORDS
+    return (now - m[at + T_SIZE] - (0 if m[H_ALIGNED] else m[H_DELAY])) // m[at + T_SLIDE]
+
+
+@inlined
 def owner_of(m: Ints, entity: int, track: int, number: int) -> int:
     """Return whose values these are: an entity's, of one track and column."""
     return (entity * (m[H_WINDOWS] + m[H_SESSIONS]) + track) * m[H_TABLES] + number
@@ -126,9 +134,14 @@ def enter_window(m: Ints, r: Reals, d: Ints, s: Reals, entity: int, track: int, 
     at, totals = row_at(m, H_PANE, row), totals_at(m, entity, track)
     for cell in range(first_cell(m, track), first_cell(m, track + 1), CELL_WORDS):
         what = m[cell + C_WHAT]
-        if what == DISTINCT:
-            if d[word_at(m, event, m[cell + C_COLUMN]) + 1]:
+        if what >= DISTINCT:
+            if not d[word_at(m, event, m[cell + C_COLUMN]) + 1]:
+                continue
+            if what == DISTINCT:
                 _enter_distinct(m, d, entity, track, cell, row, event, now)
+            else:
+                owner = owner_of(m, entity, track, m[cell + C_NUMBER])
+                enter_tally(m, d, owner, cell, totals + m[cell + C_INT], row, event, _first_pane(m, track, now))
             continue
         enter_cell(m, r, d, s, cell, at, event)
         if what == LARGEST or what == SMALLEST:
@@ -149,6 +162,8 @@ def leave_window(m: Ints, r: Reals, entity: int, track: int) -> None:
         what, place = m[cell + C_WHAT], m[cell + C_INT]
         if what == LARGEST or what == SMALLEST:
             _shorten_chain(m, entity, track, m[cell + C_NUMBER], row)
+        elif what > DISTINCT:
+            leave_tally(m, cell, totals + place, m[at + P_INTS + place])
         elif what != FIRST:
             m[totals + place] -= m[at + P_INTS + place]
             if what == EXACT or what == SQUARES:

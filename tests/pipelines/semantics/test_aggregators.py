@@ -22,7 +22,7 @@ from pipelines.semantics.reference import is_null
 from pipelines.semantics.windows import Window
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-FUNCTIONS = [*PLAIN, "last_n(1)", "last_n(3)", "first_n(1)", "first_n(3)"]
+FUNCTIONS = [*PLAIN, "top_k(2)", "approx_quantile(0.3)", "last_n(1)", "last_n(3)", "first_n(1)", "first_n(3)"]
 
 dyadic = st.one_of(st.integers(-640, 640).map(lambda n: n / 64), st.sampled_from([0.0, -0.0, float("nan")]))
 INPUTS: dict[str, tuple[pa.DataType, st.SearchStrategy[Any]]] = {
@@ -132,6 +132,9 @@ def test_spread_of_equal_values_is_exactly_zero() -> None:
         ("all", "boolean", None),
         ("count_by(a)", "string", 0),
         ("first_n(3)", "string", []),
+        ("top_k(3)", "string", []),
+        ("approx_count_distinct", "string", 0),
+        ("approx_quantile(0.5)", "double", None),
         ("min", "double", None),
         ("max", "bigint", None),
         ("first", "string", None),
@@ -159,7 +162,7 @@ def test_minus_zero_is_zero_when_values_are_told_apart() -> None:
     assert over("count_distinct", pa.array([0.0, -0.0]), [0], [2]).to_pylist() == [1]
 
 
-EXAMPLES = {"GAP": "30min", "VALUE": "a", "N)": "10)"}
+EXAMPLES = {"GAP": "30min", "VALUE": "a", "N)": "10)", "Q": "0.9"}
 
 
 def test_names_say_how_each_function_is_written() -> None:
@@ -174,7 +177,7 @@ def test_names_say_how_each_function_is_written() -> None:
     [
         (
             "median",
-            "unknown function 'median'; use one of count, count_distinct, sum, .*last_n\\(N\\), session_count\\(GAP\\)",
+            "unknown function 'median'; use one of count, count_distinct, sum, .*last_n\\(N\\), .*session_count\\(GAP\\)",
         ),
         ("", "unknown function ''"),
         ("Count", "unknown function 'Count'"),
@@ -192,6 +195,12 @@ def test_names_say_how_each_function_is_written() -> None:
         ("last_n(1001)", "needs how many values to keep, 1 to 1000; write such as last_n\\(10\\)"),
         ("first_n", "needs how many values to keep, 1 to 1000; write such as first_n\\(10\\)"),
         ("first_n(3, b)", "has too much in brackets; write such as first_n\\(10\\)"),
+        ("top_k", "'top_k' needs how many values to keep, 1 to 1000; write such as top_k\\(3\\)"),
+        ("session_top_k(30min, 3)", "there is no session_top_k; use top_k over a window, or session_last_n"),
+        ("session_approx_count_distinct(30min)", "a session is short; use session_count_distinct"),
+        ("approx_quantile", "needs which quantile, 0 to 1 with at most six places; write such as approx_quantile"),
+        ("approx_quantile(95)", "needs which quantile, 0 to 1"),
+        ("approx_quantile(half)", "needs which quantile, 0 to 1"),
         ("count_by", "'count_by' needs the value to count; write such as count_by\\(card\\)"),
         ("count_by(a, b)", "has too much in brackets; write such as count_by\\('a, b'\\)"),
     ],
