@@ -37,7 +37,13 @@ class NothingToStreamError(ValueError):
 
 
 def stream_dataflow(
-    workspace: Workspace, *, cold: bool, wall_clock: bool, shards: int, partitions: int | None = None
+    workspace: Workspace,
+    *,
+    cold: bool,
+    wall_clock: bool,
+    shards: int,
+    partitions: int | None = None,
+    logs: bool = False,
 ) -> Dataflow:
     """Build the dataflow of a workspace's stream views, and say in the online store which they are.
 
@@ -80,6 +86,7 @@ def stream_dataflow(
         clock=(lambda: time.time_ns() // 1000) if wall_clock else None,
         snapshots=workspace.data / "recovery" / "state",
         watch=StoreWatch(identify),
+        logs=logs,
     )
 
 
@@ -100,7 +107,7 @@ def main() -> None:
     `parquet:FOLDER` to replay files and end. CLOCK=event lets only events and ticks move time (a replay); CLOCK=wall, the
     default, lets idle partitions follow the clock. COLD=1 starts without a handover, FRESH=1 forgets the last run.
     WORKERS and SHARDS say how many threads and how many parts of each view there are; both may change over a restart.
-    PARTITIONS says how many partitions new topics get.
+    PARTITIONS says how many partitions new topics get. FEATURE_LOG=1 writes the feature logs as well.
     """
     workspace = Workspace.from_env()
     shards = read_whole("SHARDS", 1)
@@ -110,6 +117,7 @@ def main() -> None:
         wall_clock=os.environ.get("CLOCK", "wall") == "wall",
         shards=shards,
         partitions=read_partitions(),
+        logs=os.environ.get("FEATURE_LOG") == "1",
     )
     from bytewax.errors import BytewaxRuntimeError
     from bytewax.recovery import RecoveryConfig, init_db_dir
@@ -125,7 +133,7 @@ def main() -> None:
         unfinished.mkdir(parents=True)
         init_db_dir(unfinished, 1)  # type: ignore[no-untyped-call]
         unfinished.rename(recovery)
-    rescale(recovery, recovery / "state", lambda: [plan.view for plan in stream_plans(workspace)], shards, say)
+    rescale(recovery, recovery / "state", partial(_steps, workspace), shards, say)
     # Ended where it stands: the snapshots of the last epoch and idempotent writes make a clean exit needless.
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: os._exit(0))
@@ -146,6 +154,14 @@ def main() -> None:
         )
     except BytewaxRuntimeError as error:
         raise _reason(error) from error  # Bytewax says where in the flow it was, its cause says what to do
+
+
+def _steps(workspace: Workspace) -> list[str]:
+    """Return the names under which the dataflow keeps state; some may have none."""
+    from pipelines.stream.view_logic import log_step
+
+    views = [plan.view for plan in stream_plans(workspace)]
+    return [*views, *map(log_step, views)]
 
 
 def _end_with(parent: int) -> None:

@@ -15,13 +15,14 @@ from bytewax.operators import KeyedStream
 from pipelines.partitioning import partition_of
 from pipelines.plan import EventTable, PlanError, ViewPlan
 from pipelines.stream.intake import EventBatch
+from pipelines.stream.log_sink import LogSink
 from pipelines.stream.online_sink import OnlineSink, RowWriter
 from pipelines.stream.rescale import FLOW, Generation, Saved, read_generation
 from pipelines.stream.sinks import DeadLetterSink, LakeSink
 from pipelines.stream.source import Clock, EventSource
 from pipelines.stream.store_watch import StoreWatch
 from pipelines.stream.transport.base import EventReader
-from pipelines.stream.view_logic import Share, ViewLogic
+from pipelines.stream.view_logic import Share, ViewLogic, log_step
 
 
 def build_dataflow(
@@ -36,6 +37,7 @@ def build_dataflow(
     land: bool = True,
     snapshots: Path | None = None,
     watch: StoreWatch | None = None,
+    logs: bool = False,
 ) -> Dataflow:
     """Build the dataflow of all stream views.
 
@@ -52,6 +54,7 @@ def build_dataflow(
         snapshots: Folder for the arrays of the state, beside Bytewax's recovery store, so that a snapshot is only what
             changed; None keeps them whole in that store.
         watch: Sees when the online store is another one, which lacks the rows; None for a store that never is.
+        logs: Whether the views' feature logs are written as well, by a second state that waits until nothing may come any more.
 
     Raises:
         PlanError: Two views read one topic in different ways.
@@ -62,18 +65,22 @@ def build_dataflow(
     # Read when the first state is asked for: whoever starts the stream may have to make the recovery store before.
     generation = cache(lambda: replace(read_generation(snapshots), shards=shards))
     batches = op.input("events", flow, EventSource(reader, tables.values(), clock))
-    results = []
+    results, rows_of_logs = [], []
     for plan in plans:
         shares = op.flat_map(f"share_{plan.view}", batches, _sharing(plan, shards))
         results.append(
             op.stateful_batch(
                 plan.view,
                 shares,
-                _building(
-                    plan, state, generation, reader.partitions(plan.table.topic or plan.table.name), snapshots, watch
-                ),
+                _building(plan, state, generation, reader.partitions(_topic(plan)), snapshots, watch),
             )
         )
+        if logs:
+            build = _building(plan, state, generation, reader.partitions(_topic(plan)), snapshots, None, log=True)
+            rows_of_logs.append(op.stateful_batch(log_step(plan.view), shares, build))
+    if rows_of_logs:
+        sink = LogSink({plan.view: plan.log for plan in plans}, lambda: max(shards, generation().most), snapshots)
+        op.output("logs", op.merge("all_logs", *rows_of_logs), sink)
     rows = op.map("by_shard", op.merge("all_rows", *results), lambda item: (str(item[1].shard), item[1]))
     op.output("online", rows, OnlineSink(open_writer, lambda: max(shards, generation().most)))
     op.output("dead_letters", batches, DeadLetterSink(dead_letters))
@@ -90,8 +97,14 @@ def _building(
     partitions: int,
     snapshots: Path | None,
     watch: StoreWatch | None,
+    *,
+    log: bool = False,
 ) -> Callable[[Saved | None], ViewLogic]:
-    return lambda saved: ViewLogic(plan, state, generation(), partitions, snapshots, watch, saved)
+    return lambda saved: ViewLogic(plan, state, generation(), partitions, snapshots, watch, saved, log=log)
+
+
+def _topic(plan: ViewPlan) -> str:
+    return plan.table.topic or plan.table.name
 
 
 def _sharing(plan: ViewPlan, shards: int) -> Callable[[EventBatch], list[tuple[str, Share]]]:

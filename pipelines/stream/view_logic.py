@@ -48,6 +48,11 @@ class Share:
     late_before: int | None
 
 
+def log_step(view: str) -> str:
+    """Return the name of the step that gives the rows of a view's feature log."""
+    return f"{view}_log"
+
+
 class ViewLogic(StatefulBatchLogic[Share, ShardRows, Saved]):
     """One shard of a view inside Bytewax.
 
@@ -64,14 +69,21 @@ class ViewLogic(StatefulBatchLogic[Share, ShardRows, Saved]):
         snapshots: Path | None,
         watch: StoreWatch | None,
         saved: Saved | None,
+        *,
+        log: bool = False,
     ) -> None:
-        """Go on from what was saved; else the first share says which shard this is, and what it starts from."""
+        """Go on from what was saved; else the first share says which shard this is, and what it starts from.
+
+        With `log`, it follows the event time that nothing may come before any more, and gives every row: those of a backfill.
+        """
         self._plan = plan
+        self._log = log
+        self._name = log_step(plan.view) if log else plan.view
         self._handover = state
         self._generation = generation
         self._partitions = partitions
         self._snapshots = snapshots
-        self._outage = Outage(f"recovery of {plan.view}")
+        self._outage = Outage(f"recovery of {self._name}")
         self._watch = watch
         self._saved = saved  # of another generation: it stays as it is unless this shard gets events
         self._shard = -1
@@ -89,10 +101,10 @@ class ViewLogic(StatefulBatchLogic[Share, ShardRows, Saved]):
     def _begin(self, shard: int) -> ViewParts:
         """Take up the state of a shard."""
         self._shard, generation = shard, self._generation
-        saved = generation.resumed(self._plan.view, shard, self._saved)
+        saved = generation.resumed(self._name, shard, self._saved)
         self._saved = None
         ways = first_ways(generation.shards, shard)
-        name = f"{self._plan.view}-{generation.number}-{shard}"
+        name = f"{self._name}-{generation.number}-{shard}"
         view = ViewParts(self._plan, self._snapshots, name, saved.parts if saved else (), ways)
         if saved is not None:
             self._reached, self._settled = dict(saved.reached), dict(saved.settled)
@@ -113,7 +125,9 @@ class ViewLogic(StatefulBatchLogic[Share, ShardRows, Saved]):
             self._frontier = max(self._frontier, min(self._reached.values()))
         self._settled |= {share.partition: share.late_before for share in values if share.late_before is not None}
         settled = min(self._settled.values()) if len(self._settled) == self._partitions else EVER
-        rows = view.advance(events, now, settled)
+        if self._log:
+            now = view.frontier if settled == EVER else settled + self._plan.features[0].window.delay
+        rows = view.advance(events, now, settled, every=self._log)
         if self._is_other_store():
             rows = self._all_rows(view)
         held = {}

@@ -85,9 +85,9 @@ class ViewParts:
         for state, mine in self._shared(events):
             state.load(mine, cut)
 
-    def advance(self, events: pa.Table, now: int, settled: int = EVER) -> pa.Table | None:
+    def advance(self, events: pa.Table, now: int, settled: int = EVER, *, every: bool = False) -> pa.Table | None:
         """Advance each part, and return the rows of all."""
-        return _together([state.advance(mine, now, settled) for state, mine in self._shared(events)])
+        return _together([state.advance(mine, now, settled, every=every) for state, mine in self._shared(events)])
 
     def newest(self) -> pa.Table | None:
         """Return the last row of every entity."""

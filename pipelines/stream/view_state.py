@@ -137,7 +137,7 @@ class ViewState:
         """Take over from a backfill: the events that still matter at `cut`, whose rows before `cut` are stored."""
         self.advance(events, cut - 1, cut - self.plan.table.known_after - self.plan.table.lateness)
 
-    def advance(self, events: pa.Table, now: int, settled: int = EVER) -> pa.Table | None:
+    def advance(self, events: pa.Table, now: int, settled: int = EVER, *, every: bool = False) -> pa.Table | None:
         """Add events, move to `now`, and return the newest row of every entity that changed; None if none did.
 
         Args:
@@ -145,6 +145,7 @@ class ViewState:
             now: Microseconds; an earlier time than before moves nothing.
             settled: The earliest event time, microseconds, that may come after these events; what comes and is older is left
                 out (rule 7), and its ids are forgotten (rule 6).
+            every: Whether to return every row, by (entity, `event_timestamp`).
         """
         before, self.frontier = self.frontier, max(self.frontier, now)
         held, self.settled = self.settled, max(self.settled, settled)
@@ -163,6 +164,7 @@ class ViewState:
             since=before,
             until=self.frontier,
             settled=held,
+            every=every,
         )
         for track, calendar in enumerate(self._leaving):
             mine = made[made[:, 1] == track]

@@ -38,6 +38,7 @@ from pipelines.semantics.panes.walk import walk
 from pipelines.semantics.rows import Rows
 
 EVER = -(2**60)
+ROWS = 16_384  # on the desk at a time, where every row counts
 
 
 class LiveView:
@@ -77,6 +78,7 @@ class LiveView:
         since: int,
         until: int,
         settled: int,
+        every: bool = False,
     ) -> tuple[Rows, Ints, Ints]:
         """Let events in, follow entities to an instant, and return what this gives.
 
@@ -90,9 +92,10 @@ class LiveView:
             since: The instant up to which all entities have been followed.
             until: The instant up to which to follow them.
             settled: The earliest event time that may still come.
+            every: Whether each row counts, as in a log, not the newest of each entity alone.
 
         Returns:
-            The newest row of each entity that changed; the panes made, (entity, track, number); the entities touched.
+            The newest row of each entity that changed, or every row by (entity, t); the panes made, (entity, track, number); the entities touched.
         """
         words = self._id_words(ids)
         order = sort_order(entity, ts, words)
@@ -109,17 +112,32 @@ class LiveView:
         count = len(touched)
         jobs = np.column_stack([touched, first, last, np.full(count, since), np.full(count, until)])
         self._make_room(len(ts), entities, since)
-        desk = Desk(
-            self.memory, events_of(self.program, ts, words, encoded), jobs, count, len(ts) * self.program.windows
-        )
-        memory = self.memory
-        walk(memory.words, memory.reals, desk.words, desk.reals, 0, count, EVER, settled, False)
-        rows = desk.rows()
-        return (
-            Rows(rows[:, 0], rows[:, 1], values_of(self.features, self.words, self._lists, rows)),
-            desk.made(),
-            touched,
-        )
+        rows, made = self._walk(events_of(self.program, ts, words, encoded), jobs, settled, every)
+        return Rows(rows[:, 0], rows[:, 1], values_of(self.features, self.words, self._lists, rows)), made, touched
+
+    def _walk(self, events: Ints, jobs: Ints, settled: int, every: bool) -> tuple[Ints, Ints]:
+        """Do the jobs, and return the rows given and the panes made."""
+        memory, program, count = self.memory, self.program, len(jobs)
+        panes = len(events) * program.windows
+        if not every:
+            desk = Desk(memory, events, jobs, count, panes)
+            walk(memory.words, memory.reals, desk.words, desk.reals, 0, count, EVER, settled, False)
+            return desk.rows(), desk.made()
+        held = int(memory.words[H_PANES])  # each gives at most one row when it leaves
+        most = len(events) * (len(program.groups) + program.windows + program.sessions) + held
+        most += count * (1 + program.sessions)
+        desk, done = Desk(memory, events, jobs, min(most, ROWS), panes), 0
+        rows, made = [desk.rows()[:0]], [desk.made()[:0]]
+        while done < count:
+            desk.clear()
+            went = walk(memory.words, memory.reals, desk.words, desk.reals, done, count, EVER, settled, True)
+            if went == done:  # one entity needs more room than others
+                desk = Desk(memory, events, jobs, most, panes)
+                continue
+            rows.append(desk.rows().copy())
+            made.append(desk.made().copy())
+            done = went
+        return np.concatenate(rows), np.concatenate(made)
 
     def newest(self, entity: Ints, t: Ints) -> Rows:
         """Return the row that each of these entities had last, `t` being its time; those that never had one are left out."""

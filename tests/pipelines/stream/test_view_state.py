@@ -168,6 +168,12 @@ CENTS = [
     ("count_distinct", "word"),
     ("session_sum(2min)", "money"),
     ("session_count_distinct(2min)", "word"),
+    ("first_n(2)", "money"),
+    ("last_n(3, word)", "money"),
+    ("top_k(2)", "word"),
+    ("approx_count_distinct", "word"),
+    ("approx_quantile(0.5)", "money"),
+    ("decayed_sum(90s)", "money"),
 ]
 
 
