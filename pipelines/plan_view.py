@@ -15,6 +15,7 @@ from contract.types import type_of_ddl, type_of_field
 from pipelines.plan import MAX_SKEW, EventTable, PlanError, ViewPlan
 from pipelines.plan_columns import check_columns
 from pipelines.semantics.aggregators.arguments import FunctionError
+from pipelines.semantics.aggregators.decayed import MOST_HALF_LIVES
 from pipelines.semantics.aggregators.table import parse_function
 from pipelines.semantics.feature import Feature
 from pipelines.semantics.windows import Window, WindowError, default_slide
@@ -163,6 +164,11 @@ def _feature(view: str, aggregation: Aggregation, aligned: bool, delay: int, typ
         raise PlanError(f"{where}: {error}") from None
     column = aggregation.column or None
     check_columns(where, aggregation.function, aggregator, column, types)
+    if getattr(aggregator, "half_life", size) * MOST_HALF_LIVES < size:
+        raise PlanError(
+            f"{where}: the window is longer than {MOST_HALF_LIVES} half-lives, and what is older weighs nothing; make"
+            " time_window shorter, or the half-life longer."
+        )
     if gap is not None and aligned:
         raise PlanError(f"{where}: a session ends by itself, between slides; declare it in a StreamFeatureView.")
     if gap is not None and gap > size:

@@ -51,10 +51,18 @@ def value_at(feature: Feature, events: Sequence[Event], t: int) -> Any:
     inside = [event for event in events if _is_inside(feature, event, t)]
     if feature.gap is not None:
         inside = _session(inside, feature.gap, feature.window.end(t))
+    if getattr(feature.aggregator, "timed", False):
+        return feature.aggregator.of([(event.ts, _value_of(feature, event)) for event in inside])
     if feature.column is None:
         return feature.aggregator.of([EPOCH + timedelta(microseconds=event.ts) for event in inside])
     whole = [event.values for event in inside if not any(is_null(event.values[name]) for name in feature.inputs)]
     return feature.aggregator.of([values[feature.column] for values in whole])
+
+
+def _value_of(feature: Feature, event: Event) -> Any:
+    """Return what an event has for a feature: True where that has no column, None for a null."""
+    value = True if feature.column is None else event.values[feature.column]
+    return None if is_null(value) else value
 
 
 def feature_log(

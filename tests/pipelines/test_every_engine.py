@@ -48,6 +48,8 @@ ARGUED_SUITE: dict[str, tuple[tuple[str, tuple[str | None, ...]], ...]] = {
     "first_n": (("3", ("word", "money", "at")), ("1", ("flag",))),
     "last_n": (("3", ("word", "money", "whole", "at")), ("3, money, flag", ("word", "money"))),
     "top_k": (("2", ("word", "money", "whole", "flag")),),
+    "decayed_sum": (("90s", ("money", "whole")), ("10min", ("money",))),
+    "decayed_count": (("90s", (None, "word")),),
     "approx_quantile": (("0.5", ("money", "whole")), ("0.9", ("money",))),
 }
 SESSIONS = [name for name in PLAINLY if name not in ONLY_WINDOWS]

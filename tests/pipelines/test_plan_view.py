@@ -241,6 +241,10 @@ def test_plan_is_printable_as_json(stream: Make, batch: Make) -> None:
             {"column": "page", "function": "last_n(3, pages)"},
             rf"v\.f: column 'pages' is not a column of the events; use one of {ALL}",
         ),
+        (
+            {"column": "price", "function": "decayed_sum(30s)"},
+            r"v\.f: the window is longer than 64 half-lives, and what is older weighs nothing; make time_window shorter",
+        ),
         ({"column": "page", "function": "count"}, r"v\.f: gives int64, the Field says Float64; change the dtype"),
         (SUM | {"name": "date"}, r"v\.date: every feature log has a column date of its own; set another name="),
         (

@@ -11,6 +11,7 @@ import pyarrow as pa
 from contract.durations import parse_duration
 from pipelines.semantics.aggregators.arguments import FunctionError, split_arguments
 from pipelines.semantics.aggregators.counting import Count, CountBy, CountDistinct
+from pipelines.semantics.aggregators.decayed import DecayedCount, DecayedSum
 from pipelines.semantics.aggregators.extremes import Max, Min
 from pipelines.semantics.aggregators.flags import AllTrue, AnyTrue
 from pipelines.semantics.aggregators.frequent import TopK
@@ -37,7 +38,10 @@ class Aggregator(Protocol):
         """Return the type of the result over a column of this type."""
 
     def of(self, values: Sequence[Any]) -> Any:
-        """Return the result over non-null values in order: the obvious meaning, which the reference uses."""
+        """Return the result over non-null values in order: the obvious meaning, which the reference uses.
+
+        A function with `timed = True` is given pairs of a time in microseconds and a value, None for a null, of all events.
+        """
 
 
 PLAIN: dict[str, Callable[[], Aggregator]] = {
@@ -63,12 +67,16 @@ ARGUED: dict[str, tuple[str, Callable[[str, list[str]], Aggregator]]] = {
     "last_n": ("N", LastN.parse),
     "top_k": ("N", TopK.parse),
     "approx_quantile": ("Q", ApproxQuantile.parse),
+    "decayed_sum": ("HALF_LIFE", DecayedSum.parse),
+    "decayed_count": ("HALF_LIFE", DecayedCount.parse),
 }
 """Functions with something in brackets: what it is called, and who reads it."""
 
 ONLY_WINDOWS = {
     "approx_count_distinct": "a session is short; use session_count_distinct",
     "top_k": "use top_k over a window, or session_last_n of the column and count on request",
+    "decayed_sum": "a session is short; use session_sum",
+    "decayed_count": "a session is short; use session_count",
     "approx_quantile": "use session_mean or session_max, or approx_quantile over a window",
 }
 """Functions without a form for sessions, and what to use instead."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipelines.semantics.panes import exact
+from pipelines.semantics.panes.aging import add_aged
 from pipelines.semantics.panes.limits import LARGEST_SQUARE, LARGEST_SUM
 from pipelines.semantics.panes.memory import (
     CELL_WORDS,
@@ -40,6 +41,8 @@ from pipelines.semantics.panes.program import (
     C_NUMBER,
     C_REAL,
     C_WHAT,
+    DECAYED,
+    DECAYED_COUNT,
     EVENTS,
     EXACT,
     FIRST,
@@ -157,6 +160,14 @@ def add_event(m: Ints, r: Reals, d: Ints, s: Reals, cell: int, ints: int, reals:
             exact.add(r, reals + m[cell + C_REAL], x)
         elif what == SQUARES and abs(x) <= LARGEST_SQUARE:
             exact.add_square(r, reals + m[cell + C_REAL], x)
+        else:
+            m[place] += 1
+    elif what == DECAYED_COUNT:
+        add_aged(m, r, place + 1, reals + m[cell + C_REAL], 1.0, d[event], m[cell + C_ARGUMENT])
+    elif what == DECAYED:
+        x = s[word] if m[cell + C_IS_REAL] else float(d[word])
+        if abs(x) <= LARGEST_SUM:
+            add_aged(m, r, place + 1, reals + m[cell + C_REAL], x, d[event], m[cell + C_ARGUMENT])
         else:
             m[place] += 1
     elif what == MATCHING and d[word] == m[cell + C_ARGUMENT]:

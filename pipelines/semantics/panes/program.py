@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipelines.semantics.aggregators.counting import CountBy
+from pipelines.semantics.aggregators.decayed import DecayedCount, DecayedSum
 from pipelines.semantics.aggregators.positions import FirstN
 from pipelines.semantics.aggregators.sketches import ApproxQuantile
 from pipelines.semantics.feature import Feature
@@ -27,15 +28,14 @@ from pipelines.semantics.panes.inputs import Inputs
 Ints = npt.NDArray[np.int64]
 
 # What a cell holds.
-EVENTS, VALUES, TOTAL, EXACT, SQUARES, LARGEST, SMALLEST, FIRST, MATCHING, DISTINCT, TOPS, BUCKETS, REGISTERS = range(
-    13
-)
+EVENTS, VALUES, TOTAL, EXACT, SQUARES, LARGEST, SMALLEST, FIRST, MATCHING = range(9)
+DECAYED, DECAYED_COUNT, DISTINCT, TOPS, BUCKETS, REGISTERS = range(9, 15)
 
 # What a feature makes of its places a to d, or of a ring.
 (
     COUNT, INTEGER, REAL, MEAN, MEAN_INTEGER, ANY, ALL, VARIANCE, STD,
-    EXTREME, EARLIEST, LATEST, DURATION, QUANTILE, ESTIMATE, LATEST_N, EARLIEST_N, TOP_N,
-) = range(18)  # fmt: skip
+    EXTREME, EARLIEST, LATEST, DURATION, QUANTILE, ESTIMATE, AGED, LATEST_N, EARLIEST_N, TOP_N,
+) = range(19)  # fmt: skip
 
 NONE, NEVER = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
@@ -115,9 +115,9 @@ class _Track:
             like = LARGEST if what == SMALLEST else min(what, DISTINCT)
             self.cells[what, column, argument] = self.ints, self.reals, self.numbers.get(like, 0)
             self.numbers[like] = self.numbers.get(like, 0) + (argument if what == FIRST else 1)
-            self.ints += 2 * argument if what == FIRST else 3 if what == REGISTERS else 1
+            self.ints += 2 * argument if what == FIRST else {REGISTERS: 3, DECAYED: 2, DECAYED_COUNT: 2}.get(what, 1)
             self.tallies += what > DISTINCT
-            self.reals += PARTS if what in (EXACT, SQUARES) else 0
+            self.reals += PARTS if what in (EXACT, SQUARES, DECAYED, DECAYED_COUNT) else 0
         return self.cells[what, column, argument]
 
 
@@ -151,9 +151,10 @@ def compile_features(features: Sequence[Feature], kinds: Mapping[str, pa.DataTyp
             session.cell(EVENTS, time)
             _, *of_session = _cells(feature, session, column, inputs)
         most, ring = getattr(feature.aggregator, "n", 1), -1
-        if op in (LATEST, LATEST_N, DURATION):
-            rings[group, column] = max(rings.get((group, column), 0), most)
-            ring = list(rings).index((group, column))
+        if op in (LATEST, LATEST_N, DURATION, AGED):
+            of = time if op == AGED else column
+            rings[group, of] = max(rings.get((group, of), 0), most)
+            ring = list(rings).index((group, of))
         kept = most if op >= LATEST_N else 0
         at = list(windows).index((window.size, window.slide))
         gap = -1 if feature.gap is None else list(sessions).index(feature.gap)
@@ -227,6 +228,10 @@ def _cells(feature: Feature, track: _Track, column: int, inputs: Inputs) -> tupl
         return LATEST, 0, 0, 0, 0
     if what == "last_n":
         return LATEST_N, 0, 0, 0, 0
+    if isinstance(feature.aggregator, DecayedSum | DecayedCount):
+        half_life = feature.aggregator.half_life
+        cell = DECAYED if what == "decayed_sum" else DECAYED_COUNT
+        return AGED, *track.cell(cell, column, half_life)[:2], half_life, 0
     if what == "top_k":
         return TOP_N, track.cell(TOPS, column)[0], 0, 0, 0
     if what == "approx_count_distinct":

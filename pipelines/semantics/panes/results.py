@@ -8,6 +8,7 @@ import numpy as np
 
 from pipelines.semantics.aggregators.sketches import HIGHEST_RANK, REGISTER_BITS
 from pipelines.semantics.panes import exact
+from pipelines.semantics.panes.aging import aged_to
 from pipelines.semantics.panes.cells import row_at, word_of_key
 from pipelines.semantics.panes.derived import BUCKET_SHIFT
 from pipelines.semantics.panes.memory import (
@@ -37,6 +38,7 @@ from pipelines.semantics.panes.memory import (
     Reals,
 )
 from pipelines.semantics.panes.program import (
+    AGED,
     ALL,
     ANY,
     COUNT,
@@ -164,6 +166,8 @@ def _of_window(m: Ints, r: Reals, d: Ints, s: Reals, entity: int, feature: int, 
         return True, word_of_key(key, m[feature + F_IS_REAL], m[feature + F_C] < 0)
     if op == LATEST:
         return _latest(m, entity, m[feature + F_RING], _starts_at(m, track, t))
+    if op == AGED:
+        return _aged(m, r, d, s, entity, feature, t)
     if op >= QUANTILE:
         return _of_tallies(m, d, s, op, feature, totals_at(m, entity, track) + m[feature + F_A])
     valid, first = _earliest(m, m[head_at(m, entity, track)], m[feature + F_A])
@@ -171,6 +175,18 @@ def _of_window(m: Ints, r: Reals, d: Ints, s: Reals, entity: int, feature: int, 
         _, last = _latest(m, entity, m[feature + F_RING], _starts_at(m, track, t))
         return valid, _bits(d, s, (last - first) / 1e6)
     return valid, first
+
+
+@compiled
+def _aged(m: Ints, r: Reals, d: Ints, s: Reals, entity: int, feature: int, t: int) -> tuple[bool, int]:
+    """Return a decayed sum as of the latest event in the window."""
+    track, ring = m[feature + F_TRACK], m[feature + F_RING]
+    totals, length = totals_at(m, entity, track), m[entity_at(m, entity) + m[H_RING_LENGTH] + ring]
+    slot = slots_at(m, entity, ring) + (length - 1) * slot_words(m)
+    if length == 0 or m[slot] < _starts_at(m, track, t):
+        return True, 0
+    base, sum_at = totals + m[feature + F_A], totals + m[H_TOTAL_REALS] + m[feature + F_B]
+    return m[base] == 0, _bits(d, s, aged_to(m, r, base + 1, sum_at, m[slot], m[feature + F_C]))
 
 
 @compiled

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipelines.semantics.panes import exact
+from pipelines.semantics.panes.aging import take_aged
 from pipelines.semantics.panes.cells import (
     add_event,
     enter_cell,
@@ -52,6 +53,8 @@ from pipelines.semantics.panes.program import (
     C_NUMBER,
     C_REAL,
     C_WHAT,
+    DECAYED,
+    DECAYED_COUNT,
     DISTINCT,
     EXACT,
     FIRST,
@@ -169,6 +172,9 @@ def leave_window(m: Ints, r: Reals, entity: int, track: int) -> None:
             if what == EXACT or what == SQUARES:
                 part = m[cell + C_REAL]
                 exact.add_sum(r, totals + m[H_TOTAL_REALS] + part, at + m[H_ROW_REALS] + part, -1.0)
+            elif what == DECAYED or what == DECAYED_COUNT:
+                whole, one = totals + m[H_TOTAL_REALS] + m[cell + C_REAL], at + m[H_ROW_REALS] + m[cell + C_REAL]
+                take_aged(m, r, totals + place + 1, whole, at + P_INTS + place + 1, one)
     after = m[at + P_AFTER]
     m[head] = after
     if after == NIL:

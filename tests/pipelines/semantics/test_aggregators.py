@@ -162,7 +162,7 @@ def test_minus_zero_is_zero_when_values_are_told_apart() -> None:
     assert over("count_distinct", pa.array([0.0, -0.0]), [0], [2]).to_pylist() == [1]
 
 
-EXAMPLES = {"GAP": "30min", "VALUE": "a", "N)": "10)", "Q": "0.9"}
+EXAMPLES = {"GAP": "30min", "VALUE": "a", "N)": "10)", "Q": "0.9", "HALF_LIFE": "6h"}
 
 
 def test_names_say_how_each_function_is_written() -> None:
@@ -198,6 +198,9 @@ def test_names_say_how_each_function_is_written() -> None:
         ("top_k", "'top_k' needs how many values to keep, 1 to 1000; write such as top_k\\(3\\)"),
         ("session_top_k(30min, 3)", "there is no session_top_k; use top_k over a window, or session_last_n"),
         ("session_approx_count_distinct(30min)", "a session is short; use session_count_distinct"),
+        ("decayed_sum", "needs the time after which a value weighs half; write such as decayed_sum\\(6h\\)"),
+        ("decayed_count(0s)", "needs the time after which a value weighs half; write such as decayed_count\\(6h\\)"),
+        ("session_decayed_sum(30min, 1h)", "there is no session_decayed_sum; a session is short; use session_sum"),
         ("approx_quantile", "needs which quantile, 0 to 1 with at most six places; write such as approx_quantile"),
         ("approx_quantile(95)", "needs which quantile, 0 to 1"),
         ("approx_quantile(half)", "needs which quantile, 0 to 1"),

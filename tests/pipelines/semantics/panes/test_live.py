@@ -31,6 +31,10 @@ FUNCTIONS = [
     ("approx_count_distinct", "word"),
     ("approx_count_distinct", "money"),
     ("approx_quantile(0.5)", "money"),
+    ("decayed_sum(20s)", "money"),
+    ("decayed_sum(5min)", "whole"),
+    ("decayed_count(10s)", None),
+    ("decayed_count(1min)", "word"),
     ("approx_quantile(0.99)", "whole"),
 ]
 
