@@ -50,7 +50,9 @@ class Stage:
         steps: The instants, microseconds, up to which events are published, one after the other.
         environment: More variables for the stream.
         process: The stream, while it runs.
-        outages: Seconds that it took until all was well again, a fault each.
+        outages: Seconds that it took until all was well again, each time that it was waited for.
+        times: How often the fault was caused, where that is more often.
+        at: How many steps have been published.
     """
 
     workspace: Workspace
@@ -63,6 +65,7 @@ class Stage:
     environment: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
     outages: list[float] = field(default_factory=list)
+    times: int = 0
     at: int = 0
 
     @property

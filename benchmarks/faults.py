@@ -50,7 +50,7 @@ def main() -> None:
             try:
                 stage, got = run(name, given, Path(folder), FAULTS[name])
                 times = [f"{pick(stage.outages):.1f}" for pick in (statistics.median, max)]
-                rows.append((name, str(len(stage.outages)), *compare(wanted, got), " / ".join(times)))
+                rows.append((name, str(stage.times or len(stage.outages)), *compare(wanted, got), " / ".join(times)))
             except FaultError as error:
                 print(f"{name}: {error}", flush=True)
                 rows.append((name, "-", "-", "FAILED", "-", "-"))
@@ -106,7 +106,7 @@ def killed(stage: Stage, given: argparse.Namespace) -> None:
             stage.outages.append(stage.wait(stage.complete))
         else:
             time.sleep(random.uniform(0, 4))
-            stage.outages.append(0.0)
+    stage.times = given.kills
 
 
 def rescaled(stage: Stage, given: argparse.Namespace) -> None:
@@ -194,7 +194,9 @@ def failed_over(stage: Stage, given: argparse.Namespace) -> None:
     replica = start_redis(options=("--replicaof", HOST, str(stage.online.port)))
     client = redis.Redis.from_url(replica.url)
     stage.wait(lambda: client.info("replication").get("master_link_status") == "up")
-    time.sleep(2)  # the Sentinel asks its master for replicas
+    port = int(stage.store.config.online_store.connection_string.rpartition(":")[2])
+    sentinel = redis.Redis(HOST, port)
+    stage.wait(lambda: sentinel.execute_command("SENTINEL", "replicas", "mymaster"))  # it asks every ten seconds
     master, stage.online = stage.online, replica
     stage.publish()
     os.kill(master.pid, signal.SIGKILL)
