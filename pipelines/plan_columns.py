@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from pipelines.plan import PlanError
 from pipelines.semantics.aggregators.counting import CountBy
+from pipelines.semantics.aggregators.patterns import Matches
 from pipelines.semantics.aggregators.table import Aggregator
 
 
@@ -26,15 +27,17 @@ def check_columns(
     Raises:
         PlanError: A column is missing, unknown or of another type.
     """
-    if column is None:
-        if not aggregator.optional_column:
-            raise PlanError(f"{where}: {function} needs a column; use one of {', '.join(sorted(types))}.")
-        return
+    if column is None and not aggregator.optional_column:
+        raise PlanError(f"{where}: {function} needs a column; use one of {', '.join(sorted(types))}.")
     for name in (column, *getattr(aggregator, "others", ())):
-        if name not in types:
+        if name is not None and name not in types:
             raise PlanError(
                 f"{where}: column {name!r} is not a column of the events; use one of {', '.join(sorted(types))}."
             )
+    if isinstance(aggregator, Matches):
+        _check_steps(where, aggregator, column, types)
+    if column is None:
+        return
     kind = types[column]
     if aggregator.takes == "number" and not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         raise PlanError(f"{where}: {function} needs numbers, {column} is {kind}; use count or last.")
@@ -53,6 +56,22 @@ def check_columns(
     if isinstance(aggregator, CountBy) and not can_hold(kind, aggregator.value):
         wanted = "true or false" if pa.types.is_boolean(kind) else "a whole number"
         raise PlanError(f"{where}: {function} can never be more than 0, {column} is {kind}; write {wanted}.")
+
+
+def _check_steps(where: str, pattern: Matches, column: str | None, types: Mapping[str, pa.DataType]) -> None:
+    if column is not None:
+        raise PlanError(f"{where}: a pattern names its columns itself; leave column={column!r} out.")
+    for step in pattern.steps:
+        kind = types[step.column]
+        if (
+            not is_category(kind)
+            or not can_hold(kind, step.value)
+            or (step.value == "true" and pa.types.is_string(kind))
+        ):
+            raise PlanError(
+                f"{where}: the step {step.column} is about {step.value!r}, the column is {kind}; let the view's transform"
+                f" add a boolean column, or write {step.column}=value with a text, a whole number, true or false."
+            )
 
 
 def is_category(kind: pa.DataType) -> bool:

@@ -60,8 +60,8 @@ def value_at(feature: Feature, events: Sequence[Event], t: int) -> Any:
 
 
 def _value_of(feature: Feature, event: Event) -> Any:
-    """Return what an event has for a feature: True where that has no column, None for a null."""
-    value = True if feature.column is None else event.values[feature.column]
+    """Return what an event has for a feature: all columns where that has none of its own, None for a null."""
+    value = event.values if feature.column is None else event.values[feature.column]
     return None if is_null(value) else value
 
 

@@ -72,8 +72,8 @@ def _window(trial: Trial, feature: Feature, entity: Entity, t: int) -> list[str]
 
 
 def _event(trial: Trial, event: Event, feature: Feature) -> str:
-    column = f"  {feature.column} {event.values[feature.column]!r}" if feature.column else ""
-    return f"    {trial.plan.table.event_id} {event.id!r}  {show_instant(event.ts)}{column}"
+    columns = "".join(f"  {name} {event.values[name]!r}" for name in feature.inputs)
+    return f"    {trial.plan.table.event_id} {event.id!r}  {show_instant(event.ts)}{columns}"
 
 
 def _why(event: Event, first: int, end: int) -> str:

@@ -50,6 +50,11 @@ ARGUED_SUITE: dict[str, tuple[tuple[str, tuple[str | None, ...]], ...]] = {
     "top_k": (("2", ("word", "money", "whole", "flag")),),
     "decayed_sum": (("90s", ("money", "whole")), ("10min", ("money",))),
     "decayed_count": (("90s", (None, "word")),),
+    "matches": (
+        ("flag then 2 word=a within 3min", (None,)),
+        ("whole=1 then flag new(word)", (None,)),
+        ("2 flag new(money) within 90s then flag=false", (None,)),
+    ),
     "approx_quantile": (("0.5", ("money", "whole")), ("0.9", ("money",))),
 }
 SESSIONS = [name for name in PLAINLY if name not in ONLY_WINDOWS]

@@ -16,6 +16,7 @@ from pipelines.semantics.aggregators.extremes import Max, Min
 from pipelines.semantics.aggregators.flags import AllTrue, AnyTrue
 from pipelines.semantics.aggregators.frequent import TopK
 from pipelines.semantics.aggregators.moments import Mean, Std, Sum, Variance
+from pipelines.semantics.aggregators.patterns import Matches
 from pipelines.semantics.aggregators.positions import Duration, First, FirstN, Last, LastN
 from pipelines.semantics.aggregators.sketches import ApproxCountDistinct, ApproxQuantile
 
@@ -69,12 +70,14 @@ ARGUED: dict[str, tuple[str, Callable[[str, list[str]], Aggregator]]] = {
     "approx_quantile": ("Q", ApproxQuantile.parse),
     "decayed_sum": ("HALF_LIFE", DecayedSum.parse),
     "decayed_count": ("HALF_LIFE", DecayedCount.parse),
+    "matches": ("PATTERN", Matches.parse),
 }
 """Functions with something in brackets: what it is called, and who reads it."""
 
 ONLY_WINDOWS = {
     "approx_count_distinct": "a session is short; use session_count_distinct",
     "top_k": "use top_k over a window, or session_last_n of the column and count on request",
+    "matches": "a pattern has times of its own, write within 30min behind its steps",
     "decayed_sum": "a session is short; use session_sum",
     "decayed_count": "a session is short; use session_count",
     "approx_quantile": "use session_mean or session_max, or approx_quantile over a window",

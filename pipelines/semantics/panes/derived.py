@@ -65,6 +65,42 @@ class Bucketed:
 
 
 @dataclass(frozen=True, slots=True)
+class Stepped:
+    """Which steps of a pattern an event fits, a bit each, but for the newness of its values.
+
+    Attributes:
+        steps: Of each step the column and the word that it must have, and the column whose value must be there, -1 for none.
+        real: No.
+    """
+
+    steps: tuple[tuple[int, int, int], ...]
+    real: bool = False
+
+    def of(self, columns: Sequence[Column], words: Sequence[Words]) -> Column:
+        """Return its words and which of them are values: all."""
+        bits = np.zeros(len(columns[0][0]), np.int64)
+        for number, (column, word, new) in enumerate(self.steps):
+            fits = columns[column][1] & (columns[column][0] == word)
+            if new >= 0:
+                fits &= columns[new][1]
+            bits |= fits.astype(np.int64) << number
+        return bits, np.ones(len(bits), np.bool_)
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A column with a word of its own for nulls, so that every event has one: what patterns compare."""
+
+    column: int
+    real: bool = False
+
+    def of(self, columns: Sequence[Column], words: Sequence[Words]) -> Column:
+        """Return its words and which of them are values: all."""
+        own, valid = columns[self.column]
+        return np.where(valid, own, np.iinfo(np.int64).min), np.ones(len(own), np.bool_)
+
+
+@dataclass(frozen=True, slots=True)
 class Joint:
     """A column, of the events only at which others have values too.
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
+from pipelines.semantics.aggregators.patterns import Matches
 from pipelines.semantics.aggregators.sketches import ApproxCountDistinct, ApproxQuantile
 from pipelines.semantics.feature import Feature
-from pipelines.semantics.panes.derived import Bucketed, Derived, Joint, Ranked
+from pipelines.semantics.panes.derived import Bucketed, Derived, Joint, Ranked, Stepped, Whole
 
 
 class Inputs:
@@ -40,6 +41,8 @@ class Inputs:
 
     def column_of(self, feature: Feature) -> int | None:
         """Return the number of the column that a feature reads; None for the event times."""
+        if isinstance(feature.aggregator, Matches):
+            return self._derive(self._steps(feature.aggregator))
         if feature.column is None:
             return None
         column = self.plain.index(feature.column)
@@ -51,6 +54,20 @@ class Inputs:
             return column
         others = {self.plain.index(name) for name in feature.others}
         return self._derive(Joint(column, tuple(sorted(others)), self.real[column]))
+
+    def _steps(self, pattern: Matches) -> Stepped:
+        steps = []
+        for step in pattern.steps:
+            column = self.plain.index(step.column)
+            new = -1 if step.new is None else self.plain.index(step.new)
+            if new >= 0:
+                self._derive(Whole(new))
+            steps.append((column, self.word_of(column, step.value), new))
+        return Stepped(tuple(steps))
+
+    def whole(self, name: str) -> int:
+        """Return the number of a column that has a word for nulls."""
+        return self._derive(Whole(self.plain.index(name)))
 
     def word_of(self, column: int, value: str) -> int:
         """Return the word of a value that a declaration names."""

@@ -22,7 +22,7 @@ OUTSIDE = -2  # the link of a pane that is not in a chain
 # The header of the state.
 (
     H_WINDOWS, H_SESSIONS, H_DELAY, H_ALIGNED, H_FEATURES, H_RINGS, H_GROUPS, H_CHAINS, H_TABLES, H_ID_WORDS,
-    H_TRACK, H_CELL, H_FEATURE, H_RING, H_GROUP,
+    H_TRACK, H_CELL, H_FEATURE, H_RING, H_GROUP, H_STEP,
     H_ENTITY, H_ENTITY_WORDS, H_ENTITIES,
     H_PANE, H_PANES, H_PANE_FREE, H_PANE_LEFT,
     H_SESSION, H_SESSION_ROWS, H_SESSION_FREE, H_SESSION_LEFT, H_ROW_WORDS,
@@ -31,7 +31,7 @@ OUTSIDE = -2  # the link of a pane that is not in a chain
     H_TOTALS, H_TOTAL_WORDS, H_TOTAL_REALS, H_CHAIN, H_RUNNING, H_RING_LENGTH, H_RING_SLOTS, H_VALUE, H_VALUE_WORDS,
     H_ROW_REALS, H_ROW_IDS, H_ROW_CHAIN,
     HEADER,
-) = range(48)  # fmt: skip
+) = range(49)  # fmt: skip
 
 # An entity's words: whether any window holds an event, whether a row was ever given, head and tail of each window, then what
 # the header says.
@@ -47,7 +47,7 @@ R_OFFSET, R_ROWS, R_FREE, R_LEFT = range(4)
 TALLY_NEXT, TALLY_IDS = 5, 7
 
 # Words of the program's tables.
-TRACK_WORDS, CELL_WORDS, FEATURE_WORDS, RING_WORDS, TABLE_WORDS = 5, 8, 17, 4, 4
+TRACK_WORDS, CELL_WORDS, FEATURE_WORDS, RING_WORDS, TABLE_WORDS, STEP_WORDS = 5, 8, 17, 4, 4, 3
 
 # The desk.
 (
@@ -84,10 +84,17 @@ class Memory:
     def __init__(self, program: Program, id_words: int = 1) -> None:
         """Lay out an empty memory; event ids have so many words."""
         self.program = program
-        tables = [program.tracks, program.cells, program.features, program.rings, program.groups.reshape(-1, 1)]
+        tables = [
+            program.tracks,
+            program.cells,
+            program.features,
+            program.rings,
+            program.groups.reshape(-1, 1),
+            program.steps,
+        ]
         header = np.zeros(HEADER, np.int64)
         at = HEADER
-        for place, table in zip((H_TRACK, H_CELL, H_FEATURE, H_RING, H_GROUP), tables, strict=True):
+        for place, table in zip((H_TRACK, H_CELL, H_FEATURE, H_RING, H_GROUP, H_STEP), tables, strict=True):
             header[place] = at
             at += table.size
         header[H_WINDOWS], header[H_SESSIONS] = program.windows, program.sessions

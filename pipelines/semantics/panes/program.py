@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from pipelines.semantics.aggregators.counting import CountBy
 from pipelines.semantics.aggregators.decayed import DecayedCount, DecayedSum
+from pipelines.semantics.aggregators.patterns import Matches
 from pipelines.semantics.aggregators.positions import FirstN
 from pipelines.semantics.aggregators.sketches import ApproxQuantile
 from pipelines.semantics.feature import Feature
@@ -34,8 +35,8 @@ DECAYED, DECAYED_COUNT, DISTINCT, TOPS, BUCKETS, REGISTERS = range(9, 15)
 # What a feature makes of its places a to d, or of a ring.
 (
     COUNT, INTEGER, REAL, MEAN, MEAN_INTEGER, ANY, ALL, VARIANCE, STD,
-    EXTREME, EARLIEST, LATEST, DURATION, QUANTILE, ESTIMATE, AGED, LATEST_N, EARLIEST_N, TOP_N,
-) = range(19)  # fmt: skip
+    EXTREME, EARLIEST, LATEST, DURATION, QUANTILE, ESTIMATE, AGED, MATCHED, LATEST_N, EARLIEST_N, TOP_N,
+) = range(20)  # fmt: skip
 
 NONE, NEVER = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
@@ -47,6 +48,7 @@ QUANTILES = 1_000_000  # a quantile is so many millionths
 SLOTS = 4  # a feature's places in a pane, and as many in a session
 T_SIZE, T_SLIDE, T_GROUP, T_FIRST, T_FEATURE = range(5)
 R_GROUP, R_COLUMN, R_LENGTH, R_AT = range(4)
+S_TIMES, S_NEW, S_WITHIN = range(3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Program:
         features: int64 (features, 17), by track; each has the number that it has in the view.
         rings: int64 (rings, 4): group, column, length, where it starts in an entity's words.
         groups: int64 (groups,): the slide at whose multiples events enter; 0 where they enter as time passes them.
+        steps: int64 (steps, 3), of patterns: times, the ring of values that must be new (-1 for none), within how long.
         windows: How many tracks are windows.
         delay: The view's delay, microseconds.
         aligned: Whether events enter at multiples of the slide (rule 2).
@@ -80,6 +83,7 @@ class Program:
     features: Ints
     rings: Ints
     groups: Ints
+    steps: Ints
     windows: int
     delay: int
     aligned: bool
@@ -137,6 +141,7 @@ def compile_features(features: Sequence[Feature], kinds: Mapping[str, pa.DataTyp
     sessions: dict[int, _Track] = {}
     rings: dict[tuple[int, int], int] = {}
     rows: list[list[int]] = []
+    steps: list[list[int]] = []
     lists = 0
     for feature, place in zip(features, own, strict=True):
         window = feature.window
@@ -151,10 +156,17 @@ def compile_features(features: Sequence[Feature], kinds: Mapping[str, pa.DataTyp
             session.cell(EVENTS, time)
             _, *of_session = _cells(feature, session, column, inputs)
         most, ring = getattr(feature.aggregator, "n", 1), -1
-        if op in (LATEST, LATEST_N, DURATION, AGED):
+        if op in (LATEST, LATEST_N, DURATION, AGED, MATCHED):
             of = time if op == AGED else column
             rings[group, of] = max(rings.get((group, of), 0), most)
             ring = list(rings).index((group, of))
+        if isinstance(feature.aggregator, Matches):
+            of_window = [len(steps), len(feature.aggregator.steps), 0, 0]
+            for step in feature.aggregator.steps:
+                beside = (group, -1 if step.new is None else inputs.whole(step.new))
+                if step.new is not None:
+                    rings[beside] = max(rings.get(beside, 0), most)
+                steps.append([step.times, -1 if step.new is None else list(rings).index(beside), step.within])
         kept = most if op >= LATEST_N else 0
         at = list(windows).index((window.size, window.slide))
         gap = -1 if feature.gap is None else list(sessions).index(feature.gap)
@@ -175,6 +187,7 @@ def compile_features(features: Sequence[Feature], kinds: Mapping[str, pa.DataTyp
         np.array(rows, np.int64),
         _rings(rings),
         np.array(groups, np.int64),
+        np.array(steps, np.int64).reshape(-1, 3),
         len(windows),
         first.delay,
         first.aligned,
@@ -232,6 +245,8 @@ def _cells(feature: Feature, track: _Track, column: int, inputs: Inputs) -> tupl
         half_life = feature.aggregator.half_life
         cell = DECAYED if what == "decayed_sum" else DECAYED_COUNT
         return AGED, *track.cell(cell, column, half_life)[:2], half_life, 0
+    if what == "matches":
+        return MATCHED, 0, 0, 0, 0
     if what == "top_k":
         return TOP_N, track.cell(TOPS, column)[0], 0, 0, 0
     if what == "approx_count_distinct":

@@ -6,11 +6,13 @@ import math
 
 import numpy as np
 
+from pipelines.semantics.aggregators.patterns import Matches
 from pipelines.semantics.aggregators.sketches import HIGHEST_RANK, REGISTER_BITS
 from pipelines.semantics.panes import exact
 from pipelines.semantics.panes.aging import aged_to
 from pipelines.semantics.panes.cells import row_at, word_of_key
 from pipelines.semantics.panes.derived import BUCKET_SHIFT
+from pipelines.semantics.panes.matching import count_matches
 from pipelines.semantics.panes.memory import (
     D_SCRATCH,
     D_TOUCHED,
@@ -61,6 +63,7 @@ from pipelines.semantics.panes.program import (
     INTEGER,
     LATEST,
     LATEST_N,
+    MATCHED,
     MEAN,
     MEAN_INTEGER,
     NEVER,
@@ -82,6 +85,7 @@ from workspace.compiled import compiled, inlined
 
 BUCKET_BITS = 52 - BUCKET_SHIFT
 _LN2 = math.log(2.0)
+MOST_EVENTS = Matches.n
 
 
 @compiled
@@ -166,6 +170,9 @@ def _of_window(m: Ints, r: Reals, d: Ints, s: Reals, entity: int, feature: int, 
         return True, word_of_key(key, m[feature + F_IS_REAL], m[feature + F_C] < 0)
     if op == LATEST:
         return _latest(m, entity, m[feature + F_RING], _starts_at(m, track, t))
+    if op == MATCHED:
+        start, steps = _starts_at(m, track, t), m[feature + F_B]
+        return True, count_matches(m, entity, m[feature + F_RING], start, MOST_EVENTS, m[feature + F_A], steps)
     if op == AGED:
         return _aged(m, r, d, s, entity, feature, t)
     if op >= QUANTILE:

@@ -162,7 +162,7 @@ def test_minus_zero_is_zero_when_values_are_told_apart() -> None:
     assert over("count_distinct", pa.array([0.0, -0.0]), [0], [2]).to_pylist() == [1]
 
 
-EXAMPLES = {"GAP": "30min", "VALUE": "a", "N)": "10)", "Q": "0.9", "HALF_LIFE": "6h"}
+EXAMPLES = {"GAP": "30min", "VALUE": "a", "N)": "10)", "Q": "0.9", "HALF_LIFE": "6h", "PATTERN": "a then 2 b=c"}
 
 
 def test_names_say_how_each_function_is_written() -> None:

@@ -174,6 +174,7 @@ CENTS = [
     ("approx_count_distinct", "word"),
     ("approx_quantile(0.5)", "money"),
     ("decayed_sum(90s)", "money"),
+    ("matches(flag then word=a new(whole) within 3min)", None),
 ]
 
 

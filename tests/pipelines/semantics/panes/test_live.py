@@ -31,6 +31,8 @@ FUNCTIONS = [
     ("approx_count_distinct", "word"),
     ("approx_count_distinct", "money"),
     ("approx_quantile(0.5)", "money"),
+    ("matches(flag then 2 flag=false new(word) within 40s)", None),
+    ("matches(3 whole=-3 within 30s then word='' within 1min)", None),
     ("decayed_sum(20s)", "money"),
     ("decayed_sum(5min)", "whole"),
     ("decayed_count(10s)", None),
