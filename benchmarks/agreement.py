@@ -2,9 +2,9 @@
 
 `python -m benchmarks.agreement --events FILE.parquet [--repo feature_repo] [--batch 1000] [--shuffle 600]`. The file has the
 columns of the topics. Events go through the live state of every stream view in batches, disordered by up to `--shuffle` seconds
-of the lateness; the log comes from the batch engine at once. A row given must be the log's row of that entity and instant;
-and after the last batch the last row of every entity must have been given. In order, rows differ nowhere. Disordered, a row
-given before a late event came is corrected by one given after it: then only the last rows are held against the log.
+of the lateness; the log comes from the batch engine at once. A row given must be the log's row of that entity and instant,
+and at the end the last row of every entity must have been given. Disordered, a row given before a late event came is
+corrected by one given after it, perhaps with a later time (rule 7): then only the last values are held against the log.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -57,11 +58,14 @@ def compare(plan: ViewPlan, events: pa.Table, batch: int, shuffle: float) -> int
     rows = stream_rows(plan, events, batch)
     stop = int(ts.max()) + plan.table.known_after + 1
     log = compute_log(plan, events, 0, stop + 1)
+    by: tuple[str, ...] = plan.keys
     if shuffle:
         rows, log = last_rows(plan, rows), last_rows(plan, log)
-    wrong, compared = differences(plan, rows, log)
+    else:
+        by = (*plan.keys, "event_timestamp")
+    wrong, compared = differences(plan, by, rows, log)
     ends, last = last_rows(plan, rows), last_rows(plan, log)
-    missing = len(last) - matched(plan, ends, last)[0].size
+    missing = len(last) - matched(by, ends, last)[0].size
     took = time.perf_counter() - began
     print(
         f"  {plan.view:20} {len(events):>10,} events  {len(log):>10,} rows of the log  {len(rows):>10,} given"
@@ -83,9 +87,9 @@ def stream_rows(plan: ViewPlan, events: pa.Table, batch: int) -> pa.Table:
     return pa.concat_tables(given)
 
 
-def differences(plan: ViewPlan, rows: pa.Table, log: pa.Table) -> tuple[int, int]:
+def differences(plan: ViewPlan, by: Sequence[str], rows: pa.Table, log: pa.Table) -> tuple[int, int]:
     """Return how many values of rows differ from the log's, those of rows that it does not have among them, and how many there are."""
-    mine, its = matched(plan, rows, log)
+    mine, its = matched(by, rows, log)
     wrong = (len(rows) - len(mine)) * len(plan.features)
     left, right = rows.take(pa.array(mine)), log.take(pa.array(its))
     for feature in plan.features:
@@ -97,10 +101,10 @@ def differences(plan: ViewPlan, rows: pa.Table, log: pa.Table) -> tuple[int, int
     return wrong, len(rows) * len(plan.features)
 
 
-def matched(plan: ViewPlan, rows: pa.Table, log: pa.Table) -> tuple[Ints, Ints]:
-    """Return the positions of rows that are in the log, and where they are there: by the join keys and the instant."""
+def matched(by: Sequence[str], rows: pa.Table, log: pa.Table) -> tuple[Ints, Ints]:
+    """Return the positions of rows that are in the log, and where they are there."""
     numbers = [np.zeros(len(rows), np.int64), np.zeros(len(log), np.int64)]
-    for name in (*plan.keys, "event_timestamp"):
+    for name in by:
         column = pa.concat_arrays([pa.chunked_array(t[name]).combine_chunks() for t in (rows, log)])
         codes = pc.dictionary_encode(column).indices.to_numpy().astype(np.int64)
         width = int(codes.max()) + 1
