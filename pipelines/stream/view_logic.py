@@ -15,7 +15,7 @@ from bytewax.operators import StatefulBatchLogic
 
 from pipelines.plan import ViewPlan
 from pipelines.semantics.panes.live import EVER
-from pipelines.stream.handover import read_handover
+from pipelines.stream.handover import read_cut, read_handover
 from pipelines.stream.online_sink import ShardRows
 from pipelines.stream.outage import Outage, persist
 from pipelines.stream.rescale import Generation, Saved, first_ways
@@ -110,9 +110,13 @@ class ViewLogic(StatefulBatchLogic[Share, ShardRows, Saved]):
             self._reached, self._settled = dict(saved.reached), dict(saved.settled)
             self._frontier, self._store = saved.frontier, saved.store
         elif self._handover is not None:
-            events, cut = read_handover(self._handover, self._plan, shard, generation.shards)
-            view.load(events, cut)
-            self._frontier = cut - 1
+            for events, until in read_handover(self._handover, self._plan, shard, generation.shards):
+                cut = read_cut(self._handover, self._plan)
+                if until < cut:
+                    view.advance(events, until - 1)  # rows of before the cut are stored
+                else:
+                    view.load(events, cut)
+                self._frontier = until - 1
         return view
 
     def on_batch(self, values: list[Share]) -> tuple[Iterable[ShardRows], bool]:
