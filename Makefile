@@ -62,7 +62,7 @@ materialize: setup  ## Spark: newest rows into Redis, behind a gate (UNTIL=2026-
 refresh: setup  ## batch views up to date at their slide, log and Redis; for cron, or EVERY=1h (VIEWS= GRACE=5min CLOCK=wall|event)
 	@$(PY) -m commands refresh
 
-stream: setup  ## Bytewax: keep Redis fresh (MILLRACE_BROKER= CLOCK=wall|event COLD=1 FRESH=1 WORKERS= SHARDS=)
+stream: setup  ## Bytewax: keep Redis fresh (MILLRACE_BROKER= CLOCK=wall|event COLD=1 FRESH=1 FEATURE_LOG=1 WORKERS= SHARDS=)
 	@$(PY) -m commands stream
 
 train: setup  ## XGBoost on get_historical_features (SERVICE= TRAIN=from:to TEST=from:to)
