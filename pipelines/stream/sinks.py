@@ -79,9 +79,12 @@ def land_events(
     The folder is a local path or an address such as `s3://bucket/lake/clicks`. `attempt` runs the landing of one day, and may
     run it again when it fails.
     """
-    days = pc.cast(pc.cast(events[timestamp], pa.date32()), pa.string())
-    for day in pc.unique(days).to_pylist():
-        attempt(partial(_land_day, events.filter(pc.equal(days, day)), inside(folder, f"date={day}")))
+    events = events.combine_chunks()  # of an epoch's hundreds of batches each would be looked at by itself
+    days = pc.cast(events[timestamp], pa.date32())
+    found = pc.unique(days)
+    for day in found:
+        those = events if len(found) == 1 else events.filter(pc.equal(days, day))
+        attempt(partial(_land_day, those, inside(folder, f"date={day.as_py()}")))
 
 
 def _land_day(events: pa.Table, folder: str) -> None:
