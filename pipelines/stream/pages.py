@@ -9,13 +9,15 @@ A save holds up the stream, so it writes pages as they are; a thread compresses 
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import Final
 
 import numpy as np
@@ -67,8 +69,8 @@ class PagedArrays:
         self._number = 0
         self._gone: deque[tuple[int, str]] = deque()
         self._saves = 0
-        self._lock = Lock()
-        self._packer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pages")
+        self._lock = threading.Lock()
+        self._packer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pages", initializer=_step_back)
 
     def save(self, arrays: Mapping[str, Ints]) -> Manifest:
         """Write what changed, and return what makes up the whole.
@@ -166,6 +168,12 @@ def _write(path: Path, batches: Sequence[pa.RecordBatch], compression: str | Non
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, _SCHEMA, options=options) as writer:
         for batch in batches:
             writer.write_batch(batch)
+
+
+def _step_back() -> None:
+    """Let this thread run when no other wants to: the stream goes on meanwhile."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
 
 
 def _whole_pages(array: Ints) -> Ints:

@@ -1,4 +1,4 @@
-"""What stands in the brackets of a function: `last_n(10, terminal)`, `count_by('no, thanks')`."""
+"""What stands in the brackets of a function: `last_n(10, shop)`, `count_by('no, thanks')`."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ class CountBy:
     def parse(cls, text: str, arguments: list[str]) -> CountBy:
         """Return the function that a declaration writes."""
         if not arguments:
-            raise FunctionError(f"{text!r} needs the value to count; write such as count_by(card) or count_by('a, b').")
+            raise FunctionError(f"{text!r} needs the value to count; write such as count_by(shop) or count_by('a, b').")
         refuse_more(text, arguments, 1, "count_by('a, b'), with quotes around a value that has a comma")
         return cls(unquoted(arguments[0]))
 

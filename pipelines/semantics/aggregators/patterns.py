@@ -1,4 +1,4 @@
-"""Patterns over an entity's sequence: `matches(small then 3 other new(terminal) within 10min)`."""
+"""Patterns over an entity's sequence: `matches(small then 3 other new(shop) within 10min)`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipelines.semantics.aggregators.arguments import FunctionError, unquoted
 from pipelines.semantics.aggregators.counting import as_written
 
 MOST_STEPS = 20
-EXAMPLE = "matches(small then 3 other new(terminal) within 10min)"
+EXAMPLE = "matches(small then 3 other new(shop) within 10min)"
 _STEP = re.compile(
     r"""(?:(?P<times>\d+)\s+)?(?P<column>[^\W\d]\w*)(?:\s*=\s*(?P<value>'[^']*'|"[^"]*"|[^\s()'"]+))?"""
     r"""(?:\s+new\(\s*(?P<new>\w+)\s*\))?(?:\s+within\s+(?P<within>\w+))?"""

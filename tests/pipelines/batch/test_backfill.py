@@ -182,9 +182,11 @@ def test_an_event_without_a_key_stops_the_job_and_leaves_the_log(lab: Any, spark
 def test_a_handover_holds_the_events_that_still_matter(plan: ViewPlan, events: list[Keyed], tmp_path: Path) -> None:
     cut = FIRST + 3 * DAY
     hand_over([plan], cut, tmp_path / "state")
-    shards = [read_handover(tmp_path / "state", plan, shard, 2) for shard in (0, 1)]
-    held = [number for table, _ in shards for number in table["id"].to_pylist()]
-    assert {at for _, at in shards} == {cut}
+    shards = [list(read_handover(tmp_path / "state", plan, shard, 2)) for shard in (0, 1)]
+    held = [number for days in shards for table, _ in days for number in table["id"].to_pylist()]
+    assert {days[-1][1] for days in shards} == {cut}
+    for day, end in shards[0] + shards[1]:
+        assert max(day[plan.table.timestamp].cast(pa.int64()).to_pylist(), default=0) < end
     assert set(held) == {event.id for _, event in events if cut - plan.reach <= event.ts < cut}
     assert json.loads((tmp_path / "state" / "view" / "cut.json").read_text()) == {"view": "view", "cut": cut}
 
@@ -195,15 +197,15 @@ def test_events_are_handed_over_some_at_a_time(
     cut = FIRST + 3 * DAY
     monkeypatch.setattr(backfill, "EVENTS_AT_ONCE", 20)
     hand_over([plan], cut, tmp_path)
-    held, _ = read_handover(tmp_path, plan, 0, 1)
-    assert set(held["id"].to_pylist()) == {event.id for _, event in events if cut - plan.reach <= event.ts < cut}
+    held = [number for day, _ in read_handover(tmp_path, plan, 0, 1) for number in day["id"].to_pylist()]
+    assert set(held) == {event.id for _, event in events if cut - plan.reach <= event.ts < cut}
     assert len(list((tmp_path / "view" / "events").iterdir())) > 3
 
 
 def test_a_view_without_events_in_reach_is_handed_over_empty(plan: ViewPlan, tmp_path: Path) -> None:
     hand_over([plan], FIRST + 100 * DAY, tmp_path)
-    held, cut = read_handover(tmp_path, plan, 0, 1)
-    assert (len(held), cut) == (0, FIRST + 100 * DAY)
+    days = list(read_handover(tmp_path, plan, 0, 1))
+    assert (sum(len(held) for held, _ in days), days[-1][1]) == (0, FIRST + 100 * DAY)
 
 
 def test_views_that_share_a_job_get_what_each_gets_alone(
