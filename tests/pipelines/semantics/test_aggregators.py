@@ -204,7 +204,7 @@ def test_names_say_how_each_function_is_written() -> None:
         ("approx_quantile", "needs which quantile, 0 to 1 with at most six places; write such as approx_quantile"),
         ("approx_quantile(95)", "needs which quantile, 0 to 1"),
         ("approx_quantile(half)", "needs which quantile, 0 to 1"),
-        ("count_by", "'count_by' needs the value to count; write such as count_by\\(card\\)"),
+        ("count_by", "'count_by' needs the value to count; write such as count_by\\(shop\\)"),
         ("count_by(a, b)", "has too much in brackets; write such as count_by\\('a, b'\\)"),
     ],
 )
