@@ -98,7 +98,7 @@ def plan_of(view: Any) -> ViewPlan:
     if getattr(view, "stream_source", None) is None:
         return plan_batch_view(view)
     lake = view.stream_source.tags.get("millrace.lake")  # its path is all that a plan takes of it, and no test reads it
-    return plan_stream_view(view, {lake: SimpleNamespace(path="")} if lake else {})
+    return plan_stream_view(view, {lake: SimpleNamespace(name=lake, path="", tags={})} if lake else {})
 
 
 def same(wanted: Any, got: Any, tolerance: float, scale: float) -> bool:
