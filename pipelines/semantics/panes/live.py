@@ -15,6 +15,7 @@ from pipelines.semantics.panes.desk import Desk, events_of
 from pipelines.semantics.panes.memory import (
     E_GIVEN,
     E_HEAD,
+    H_ENTITY,
     H_ID_WORDS,
     H_PANE_LEFT,
     H_PANES,
@@ -24,6 +25,7 @@ from pipelines.semantics.panes.memory import (
     H_TABLE_USED,
     H_VALUE,
     H_VALUE_WORDS,
+    HEADER,
     NIL,
     P_AFTER,
     P_NUMBER,
@@ -38,6 +40,12 @@ from pipelines.semantics.panes.walk import walk
 from pipelines.semantics.rows import Rows
 
 EVER = -(2**60)
+
+
+class OtherProgramError(ValueError):
+    """A saved state of features that are declared otherwise by now."""
+
+
 ROWS = 16_384  # on the desk at a time, where every row counts
 
 
@@ -156,7 +164,17 @@ class LiveView:
         return sum(int(words[rows] - words[left]) for rows, left in held)
 
     def restore(self, memory: Ints, seen: Ints, texts: Mapping[str, Sequence[str]]) -> None:
-        """Go on from what was saved."""
+        """Go on from what was saved.
+
+        Raises:
+            OtherProgramError: It was saved by other features, or by another version of this code.
+        """
+        mine = self.memory.words
+        end = int(mine[H_ENTITY])
+        if len(memory) < end or memory[H_ENTITY] != end or (memory[HEADER:end] != mine[HEADER:end]).any():
+            raise OtherProgramError(
+                "the saved state is of other features than are declared now; run `make backfill` and start with FRESH=1."
+            )
         self.memory.words = memory.copy()
         self.memory.reals = self.memory.words.view(np.float64)
         self.seen.restore(seen.reshape(-1, 2 + int(memory[H_ID_WORDS])).copy())

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.batch.compute import compute_log
+from pipelines.semantics.panes.live import OtherProgramError
 from pipelines.semantics.reference import Event
 from pipelines.stream.view_state import ViewState
 
@@ -109,6 +110,14 @@ def test_many_entities_in_small_batches_are_all_kept(lab: Any, state: ViewState)
     left = state.advance(lab.table([]), 11 * MINUTE)
     assert left is not None
     assert left[state.plan.features[0].name].to_pylist() == [0.0] * 37
+
+
+def test_a_state_of_other_features_is_refused_with_what_to_do(lab: Any, state: ViewState) -> None:
+    state.advance(lab.table([event(1, 0)]), 1)
+    wider = lab.plan([lab.feature("sum", "money", 20 * MINUTE, MINUTE)])
+    with pytest.raises(OtherProgramError, match=r"of other features than are declared now; .*start with FRESH=1"):
+        ViewState(wider, state.snapshot())
+    assert len(ViewState(state.plan, state.snapshot())) == len(state)
 
 
 def test_rows_of_a_long_history_in_large_steps_are_the_logs(lab: Any) -> None:
