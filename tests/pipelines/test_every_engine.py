@@ -151,7 +151,7 @@ ENGINES: dict[str, Answer] = {"reference": from_reference, "stream": from_stream
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(("function", "column"), CASES, ids=[f"{f}-{column or 'events'}" for f, column in CASES])
-@settings(max_examples=15)
+@settings(max_examples=settings.default.max_examples * 3 // 8)
 @given(data=st.data())
 def test_value_at_any_instant_is_the_same(
     lab: Any, engine: str, function: str, column: str | None, data: st.DataObject
@@ -179,7 +179,7 @@ def test_value_at_any_instant_is_the_same(
 
 @pytest.mark.parametrize("engine", ["reference", "batch"])
 @pytest.mark.parametrize("function", sorted({name for name, _ in CASES if not name.startswith("session_")}))
-@settings(max_examples=15)
+@settings(max_examples=settings.default.max_examples * 3 // 8)
 @given(data=st.data())
 def test_value_of_a_batch_view_at_any_instant_is_the_same(
     lab: Any, engine: str, function: str, data: st.DataObject

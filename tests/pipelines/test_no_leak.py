@@ -150,13 +150,13 @@ future = st.one_of(
 money = st.integers(-8, 8).map(float)
 
 
-@settings(max_examples=15)
+@settings(max_examples=settings.default.max_examples * 3 // 8)
 @given(st.lists(st.tuples(future.map(lambda after: LABEL + max(after, 0)), money), max_size=6))
 def test_nothing_at_or_after_the_label_changes_its_row(ask: Ask, later: list[tuple[int, float]]) -> None:
     assert ask([*PAST, *later]) == {"total": 6.0, "amounts": [2.0, 4.0], "session": 1}
 
 
-@settings(max_examples=15)
+@settings(max_examples=settings.default.max_examples * 3 // 8)
 @given(st.lists(st.tuples(future.map(lambda after: LABEL - DELAY + max(after, 0)), money), max_size=6))
 def test_with_a_delay_nothing_later_than_it_before_the_label_matters(ask: Ask, later: list[tuple[int, float]]) -> None:
     known = [(LABEL - DELAY - MINUTE, 2.0)]
@@ -168,7 +168,7 @@ def test_with_a_delay_the_edge_is_as_sharp(ask: Ask, before: int, total: float |
     assert ask([(LABEL - DELAY - before, 8.0)], delay=DELAY)["total"] == total
 
 
-@settings(max_examples=10)
+@settings(max_examples=settings.default.max_examples // 4)
 @given(st.integers(0, 12 * MINUTE), st.lists(st.tuples(st.integers(0, 12 * MINUTE), money), max_size=5))
 def test_a_label_sees_the_same_whether_or_not_the_future_has_come(
     ask: Ask, at: int, drawn: list[tuple[int, float]]

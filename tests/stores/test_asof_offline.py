@@ -59,7 +59,7 @@ KEYS = st.tuples(st.sampled_from("abc"), st.integers(1, 2))
 
 
 @settings(
-    max_examples=60,
+    max_examples=settings.default.max_examples * 3 // 2,
 )
 @given(
     rows=st.lists(

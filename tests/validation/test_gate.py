@@ -195,7 +195,7 @@ def test_expectation_that_cannot_be_evaluated_fails_with_the_reason(readings: pd
     assert finding.problem.startswith("could not be evaluated: ")
 
 
-@settings(max_examples=12)
+@settings(max_examples=settings.default.max_examples * 3 // 10)
 @given(
     ids=st.lists(st.one_of(st.none(), st.integers(0, 12)), min_size=1, max_size=25),
     values=st.lists(st.one_of(st.none(), st.floats(-2, 2)), min_size=25, max_size=25),

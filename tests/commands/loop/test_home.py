@@ -12,6 +12,8 @@ from pipelines.plan_view import plan_views
 from pipelines.stream.transport.open import transport_address
 from workspace.workspace import Workspace, read_declarations
 
+pytestmark = pytest.mark.slow  # a home has a Redis of its own
+
 REPO = Path(__file__).parents[3] / "feature_repo"
 
 
@@ -50,7 +52,6 @@ def test_other_commands_find_the_configuration_of_the_run(tmp_path: Path) -> Non
         assert server.connection_string in found.yaml.read_text()
 
 
-@pytest.mark.slow
 def test_other_commands_find_the_broker_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with open_home(REPO, tmp_path / "data") as (workspace, server):
         monkeypatch.delenv("MILLRACE_BROKER")

@@ -137,7 +137,7 @@ def wanted(lab: Any, plan: ViewPlan, t: int) -> dict[str, tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("live", [True, False], ids=["live", "replay"])
-@settings(max_examples=20)
+@settings(max_examples=settings.default.max_examples // 2)
 @given(st.lists(st.tuples(st.integers(0, 59), PAYLOAD), max_size=12))
 def test_good_events_count_whatever_comes_between_them(
     lab: Any, plan: ViewPlan, live: bool, odd: list[tuple[int, bytes]]

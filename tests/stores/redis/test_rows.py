@@ -70,7 +70,9 @@ def test_older_row_never_overwrites_a_newer_one(client: redis.Redis, clicks: Vie
     assert stored(client, clicks, "a") == (T + step, 3)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=settings.default.max_examples * 3 // 2
+)
 @given(first=st.integers(-(10**15), 10**16), second=st.integers(-(10**15), 10**16))
 def test_script_orders_any_two_times_as_integers(
     client: redis.Redis, clicks: ViewLayout, first: int, second: int

@@ -36,7 +36,7 @@ SESSIONS = [
     ("session_last(10min)", "word", 10, 1),
 ]
 delays = st.sampled_from([0, 0, 3 * MINUTE, 90_000_000, 7])
-many = settings(max_examples=60)
+many = settings(max_examples=settings.default.max_examples * 3 // 2)
 
 
 def features_of(lab: Any, delay: int, aligned: bool, table: list[Any]) -> list[Feature]:
