@@ -33,9 +33,9 @@ OUTSIDE = -2  # the link of a pane that is not in a chain
     HEADER,
 ) = range(49)  # fmt: skip
 
-# An entity's words: whether any window holds an event, whether a row was ever given, head and tail of each window, then what
-# the header says.
-E_SOME, E_GIVEN, E_HEAD = 0, 1, 2
+# An entity's words: whether any window holds an event, whether a row was ever given, whether all its values were
+# looked at once, head and tail of each window, then what the header says.
+E_SOME, E_GIVEN, E_LOOKED, E_HEAD = range(4)
 
 # A pane's or a session's words; what follows the integers is where the header says.
 P_NUMBER, P_UNTIL, P_BEFORE, P_AFTER, P_INTS = range(5)

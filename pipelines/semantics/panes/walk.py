@@ -21,6 +21,7 @@ from pipelines.semantics.panes.memory import (
     D_ROW_WORDS,
     D_TOUCHED,
     E_GIVEN,
+    E_LOOKED,
     E_SOME,
     FEATURE_WORDS,
     H_DELAY,
@@ -97,9 +98,10 @@ def _follow(m: Ints, r: Reals, d: Ints, s: Reals, job: int, start: int, settled:
             _enter(m, r, d, s, entity, 0, d[cursor], here, settled)
             d[cursor] += 1
         _touch_all(m, d, 1)
+        m[entity_at(m, entity) + E_LOOKED] = 1
         # an entity of whom nothing is known yet has a row from now on, be its events all gone already (rule 4)
         _look(m, r, d, s, entity, here, place, every, m[entity_at(m, entity) + E_GIVEN] == 0)
-    opened = here >= start
+    opened = here >= start and m[entity_at(m, entity) + E_LOOKED] != 0
     for track in range(windows):
         d[d[D_LEAVES] + track] = _leaves_next(m, entity, track)
     while True:
@@ -118,8 +120,8 @@ def _follow(m: Ints, r: Reals, d: Ints, s: Reals, job: int, start: int, settled:
         if not opened and t >= start:
             opened = True
             _touch_all(m, d, 1)
-            refresh(m, r, d, s, entity, start - 1)
-            m[entity_at(m, entity) + E_SOME] = _some(m, entity)
+            refresh(m, r, d, s, entity, max(here, start - 1))  # rows say what differs from here on
+            m[entity_at(m, entity) + E_SOME], m[entity_at(m, entity) + E_LOOKED] = _some(m, entity), 1
         _touch_all(m, d, 0)
         for track in range(windows):
             while d[d[D_LEAVES] + track] <= t:

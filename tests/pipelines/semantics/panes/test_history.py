@@ -90,14 +90,17 @@ def test_logs_of_two_spans_are_the_log_of_both(lab: Any, aligned: bool, data: st
 
 @many
 @given(data=st.data())
-def test_a_key_with_very_many_events_is_followed_in_parts(lab: Any, aligned: bool, data: st.DataObject) -> None:
-    drawn = data.draw(lab.events_strategy(users="a", most=30))
+def test_histories_followed_in_many_stretches_are_those_followed_in_one(
+    lab: Any, aligned: bool, data: st.DataObject
+) -> None:
+    drawn = data.draw(lab.events_strategy(users=data.draw(st.sampled_from(["a", "abc"])), most=30))
     features = features_of(lab, data.draw(delays), aligned, TABLE if aligned else TABLE + SESSIONS)
+    span = data.draw(st.sampled_from([(-(10**9), 10**12), (5 * MINUTE, 12 * MINUTE), (12 * MINUTE, 25 * MINUTE)]))
     events, users = lab.block(drawn)
-    whole = lab.logs(feature_log(features, events, -(10**9), 10**12), users)
+    whole = lab.logs(feature_log(features, events, *span), users)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(history, "GROUP", 3)
-        assert lab.logs(feature_log(features, events, -(10**9), 10**12), users) == whole
+        assert lab.logs(feature_log(features, events, *span), users) == whole
 
 
 #  One event at 0:30 in a window of 2 min, slide 1 min:
