@@ -13,12 +13,14 @@ from typing import Any, TypeVar
 import numba
 import numpy.typing as npt
 
+from workspace import places
+
 
 @cache
 def _cache_folder(sources: Path) -> str:
     """Return where the code of a folder is kept: Numba alone would not see that a function it calls has changed."""
     seen = hashlib.sha256(numba.__version__.encode())
-    for path in sorted(sources.glob("*.py")):
+    for path in (Path(__file__), Path(places.__file__), *sorted(sources.glob("*.py"))):
         seen.update(path.read_bytes())
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "millrace"
     try:
@@ -28,7 +30,13 @@ def _cache_folder(sources: Path) -> str:
     return str(home / seen.hexdigest()[:16])
 
 
-_OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
+_OPTIONS: dict[str, Any] = {
+    "cache": True,
+    "nogil": True,
+    "error_model": "numpy",
+    "_nrt": False,
+    "pipeline_class": places.PlacesCompiler,
+}
 
 Compiled = TypeVar("Compiled", bound=Callable[..., Any])
 
@@ -36,8 +44,8 @@ Compiled = TypeVar("Compiled", bound=Callable[..., Any])
 def compiled(function: Compiled) -> Compiled:
     """Compile a function of an inner loop.
 
-    None of these makes an array, so counting references would only cost; divisors are never 0; other threads may
-    run meanwhile.
+    None of these makes an array, so counting references would only cost; divisors are never 0, indices never negative; other
+    threads may run meanwhile.
     """
     return _compile(function)
 

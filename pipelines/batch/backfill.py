@@ -19,7 +19,7 @@ from pipelines.arrange import needed_columns
 from pipelines.batch.event_files import EventFiles, find_event_files, read_events
 from pipelines.batch.here import end_of_rows
 from pipelines.batch.log_files import drop_staging, open_staging, replace_days
-from pipelines.batch.task import EVENTS_AT_ONCE, Done, Part, fill_task, share_task
+from pipelines.batch.task import EVENTS_AT_ONCE, Done, Part, fill_task, read_and_fill_task, share_task
 from pipelines.plan import ViewPlan
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 JOBS_AT_ONCE = 2  # the driver's part of a small job is longer than that of the tasks
 EVENTS_A_TASK = 1_000_000  # many, for each task writes a file a day
+FEW_TASKS = (
+    4  # each of them reads all events itself, at a twentieth of what a task costs; handing them on costs a tenth
+)
 EVENTS_A_JOB = 2_000_000  # up to here the views of a table share a job, which costs about a second however small it is
 
 
@@ -132,6 +135,9 @@ def _run(spark: SparkSession, job: Job, parts: Sequence[Part], stop: int) -> lis
     context = spark.sparkContext
     cores, events = context.defaultParallelism, sum(job.files.rows)
     tasks = -(-max(len(parts) * events // EVENTS_A_TASK, 1) // cores) * cores  # so that all cores end at the same time
+    if tasks <= FEW_TASKS:
+        alone = read_and_fill_task(parts, job.files, job.start, stop, tasks)
+        return list(context.parallelize(range(tasks), tasks).mapPartitions(alone).collect())
     slices = job.files.slices(min(EVENTS_AT_ONCE, -(-events // cores)))
     shared = context.parallelize(slices, len(slices)).mapPartitions(share_task(job.plans, job.start, stop, tasks))
     return list(shared.partitionBy(tasks, _itself).mapPartitions(fill_task(parts)).collect())

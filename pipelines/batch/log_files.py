@@ -22,6 +22,9 @@ from pipelines.batch.lake import DAY, day_of
 from stores.parquet.log_commit import STAGING, DayCommit, commit_days, day_folder, held_files, settle
 from workspace.addresses import WHOLE, inside, list_files, list_folders, open_address
 
+ENCODED = 65_536
+"""Rows that are encoded at a time: with Parquet's own 1,024 it takes a tenth longer."""
+
 
 @dataclass(frozen=True, slots=True)
 class DayFile:
@@ -50,13 +53,22 @@ def write_days(rows: pa.Table, staging: str) -> Iterator[DayFile]:
         for start, stop in zip(starts.tolist(), [*starts[1:].tolist(), len(day)], strict=True) if len(day) else ():
             days.setdefault(int(day[start]), []).append(batch.slice(start, stop - start))
     system, folder = open_address(staging)
-    # a dictionary of numbers costs more time than it saves space, and zstd half as much again as snappy, for a third less space
+    # a dictionary of numbers costs more time than it saves space, and zstd half as much again as snappy, for a third less space;
+    # readers look for times alone, so the least and most of other columns would be found for nobody
     coded = [field.name for field in rows.schema if not pa.types.is_primitive(field.type)]
     for number, parts in sorted(days.items()):
         date = day_of(number * DAY)
         table = pa.Table.from_batches(parts)
         name = f"{date}-{uuid.uuid4().hex}-{len(table)}.parquet"
-        pq.write_table(table, f"{folder}/{name}", filesystem=system, compression="snappy", use_dictionary=coded)
+        pq.write_table(
+            table,
+            f"{folder}/{name}",
+            filesystem=system,
+            compression="snappy",
+            use_dictionary=coded,
+            write_statistics=["event_timestamp"],
+            write_batch_size=ENCODED,
+        )
         yield DayFile(date, name, len(table))
 
 

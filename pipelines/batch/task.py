@@ -1,7 +1,8 @@
 """What Spark's tasks do: events of the lake in, files of feature logs out, for one view or several. No Spark in here.
 
 There are two kinds. One reads files of the lake and hands each entity's events on to the task that its key says, as Arrow's
-own bytes: Spark carries a few large values and not rows. The other follows whole entities and writes their rows.
+own bytes: Spark carries a few large values and not rows. The other follows whole entities and writes their rows. A few tasks
+are not worth the handing on: each of them reads all the files and keeps what its own entities have.
 """
 
 from __future__ import annotations
@@ -64,18 +65,12 @@ def share_task(
         stop: The end, itself outside.
         tasks: Among how many tasks the entities are shared.
     """
-    table = plans[0].table
-    whole = any(plan.transform for plan in plans)
-    columns = None if whole else list(dict.fromkeys(name for plan in plans for name in needed_columns(plan)))
 
     def share(given: Iterable[EventFiles]) -> Iterator[Handed]:
         for files in given:
-            for events in read_events(files, columns, table.timestamp, start, stop, EVENTS_AT_ONCE):
-                for view, plan in enumerate(plans):
-                    refuse_incomplete(plan, events)
-                    mine = events if plan.transform else events.select(needed_columns(plan))
-                    for task, some in _by_entity(mine, plan.keys, tasks):
-                        yield task, (view, _bytes_of(some))
+            for view, events in _events_of(plans, files, start, stop):
+                for task, some in _by_entity(events, plans[view].keys, tasks):
+                    yield task, (view, _bytes_of(some))
 
     return share
 
@@ -87,12 +82,45 @@ def fill_task(parts: Sequence[Part]) -> Callable[[Iterable[Handed]], Iterator[Do
         received: dict[int, list[pa.Table]] = {}
         for _, (view, events) in given:
             received.setdefault(view, []).append(pa.ipc.open_stream(events).read_all())
-        for view in sorted(received):
-            part, events = parts[view], pa.concat_tables(received.pop(view))
-            tables = log_tables(part.plan, events, part.start, part.stop, DAY)
-            yield Done(view, len(events), tuple(write_log(tables, part.staging)))
+        yield from _fill(parts, received)
 
     return fill
+
+
+def read_and_fill_task(
+    parts: Sequence[Part], files: EventFiles, start: int, stop: int, tasks: int
+) -> Callable[[Iterable[int]], Iterator[Done]]:
+    """Return the function that does for a task, given by its number, what `share_task` and `fill_task` do together."""
+    plans = [part.plan for part in parts]
+
+    def fill(given: Iterable[int]) -> Iterator[Done]:
+        for task in given:
+            received: dict[int, list[pa.Table]] = {}
+            for view, events in _events_of(plans, files, start, stop):
+                number, entities = number_entities(events, plans[view].keys)
+                mine = partition_of([entities[name] for name in plans[view].keys], tasks) == task
+                received.setdefault(view, []).append(events.filter(pa.array(mine[number])))
+            yield from _fill(parts, received)
+
+    return fill
+
+
+def _events_of(plans: Sequence[ViewPlan], files: EventFiles, start: int, stop: int) -> Iterator[tuple[int, pa.Table]]:
+    """Yield the events of files for each view in turn, with the columns that it needs."""
+    table = plans[0].table
+    whole = any(plan.transform for plan in plans)
+    columns = None if whole else list(dict.fromkeys(name for plan in plans for name in needed_columns(plan)))
+    for events in read_events(files, columns, table.timestamp, start, stop, EVENTS_AT_ONCE):
+        for view, plan in enumerate(plans):
+            refuse_incomplete(plan, events)
+            yield view, events if plan.transform else events.select(needed_columns(plan))
+
+
+def _fill(parts: Sequence[Part], received: dict[int, list[pa.Table]]) -> Iterator[Done]:
+    for view in sorted(received):
+        part, events = parts[view], pa.concat_tables(received.pop(view))
+        tables = log_tables(part.plan, events, part.start, part.stop, DAY)
+        yield Done(view, len(events), tuple(write_log(tables, part.staging)))
 
 
 def write_log(tables: Iterable[pa.Table], staging: str) -> Iterator[DayFile]:

@@ -114,6 +114,16 @@ def test_log_is_what_the_reference_says(lab: Any, spark: Any, plan: ViewPlan, ev
     assert days_of(plan.log) == ["2024-10-04", "2024-10-05", "2024-10-06", "2024-10-07"]
 
 
+def test_events_that_are_handed_on_between_tasks_give_the_same_log(
+    spark: Any, plan: ViewPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(spark, plan, FIRST, FIRST + DAYS * DAY)
+    read = day_contents(plan)
+    monkeypatch.setattr(backfill, "FEW_TASKS", 0)
+    fill(spark, plan, FIRST, FIRST + DAYS * DAY)
+    assert day_contents(plan) == read
+
+
 def test_rows_lie_in_the_folder_of_their_day(spark: Any, plan: ViewPlan) -> None:
     fill(spark, plan, FIRST, FIRST + DAYS * DAY)
     for day, rows in day_contents(plan).items():

@@ -15,7 +15,7 @@ from pipelines.arrange import EventError
 from pipelines.batch import task
 from pipelines.batch.event_files import find_event_files
 from pipelines.batch.lake import DAY, micros
-from pipelines.batch.task import Part, fill_task, share_task, write_log
+from pipelines.batch.task import Done, Part, fill_task, read_and_fill_task, share_task, write_log
 from pipelines.plan import ViewPlan
 from pipelines.semantics.reference import Event
 from pipelines.stream.sinks import land_events
@@ -70,6 +70,30 @@ def test_tables_of_few_events_at_a_time_give_the_same_log(
         assert [file.date for file in done.files] == ["2026-01-01", "2026-01-02", "2026-01-03"]
         contents.append([pq.read_table(staging / file.file) for file in done.files])
     assert contents[0] == contents[1]
+
+
+def test_tasks_that_read_all_events_themselves_write_what_they_write_of_events_handed_to_them(
+    plan: ViewPlan, tmp_path: Path
+) -> None:
+    stop = FIRST + 3 * DAY
+    files = find_event_files(plan.table.lake, FIRST, stop, 1_000)
+    handed = list(share_task([plan], FIRST, stop, 3)(files.slices(100)))
+    for number in range(3):
+        each: dict[str, Done] = {}
+        for way in ("handed", "read"):
+            staging = tmp_path / f"{way} {number}"
+            staging.mkdir()
+            parts = [Part(plan, FIRST, stop, str(staging))]
+            if way == "handed":
+                (each[way],) = fill_task(parts)([one for one in handed if one[0] == number])
+            else:
+                (each[way],) = read_and_fill_task(parts, files, FIRST, stop, 3)([number])
+        assert 0 < each["read"].events == each["handed"].events < 300
+        for one, other in zip(each["read"].files, each["handed"].files, strict=True):
+            mine, theirs = (
+                pq.read_table(tmp_path / f"{w} {number}" / f.file) for w, f in (("read", one), ("handed", other))
+            )
+            assert mine == theirs
 
 
 def test_an_event_without_a_key_is_refused_before_it_is_handed_on(lab: Any, plan: ViewPlan) -> None:
