@@ -107,7 +107,8 @@ def main() -> None:
     `parquet:FOLDER` to replay files and end. CLOCK=event lets only events and ticks move time (a replay); CLOCK=wall, the
     default, lets idle partitions follow the clock. COLD=1 starts without a handover, FRESH=1 forgets the last run.
     WORKERS and SHARDS say how many threads and how many parts of each view there are; both may change over a restart.
-    PARTITIONS says how many partitions new topics get. FEATURE_LOG=1 writes the feature logs as well.
+    PARTITIONS says how many partitions new topics get. FEATURE_LOG=1 writes the feature logs as well. A snapshot is taken,
+    and events are landed, every EPOCH_SECONDS: what a restart reads again.
     """
     workspace = Workspace.from_env()
     shards = read_whole("SHARDS", 1)
@@ -149,7 +150,7 @@ def main() -> None:
         cli_main(  # type: ignore[no-untyped-call]
             flow,
             workers_per_process=read_whole("WORKERS", 1),
-            epoch_interval=timedelta(seconds=read_number("EPOCH_SECONDS", 10.0)),
+            epoch_interval=timedelta(seconds=read_number("EPOCH_SECONDS", 30.0)),
             recovery_config=RecoveryConfig(str(recovery)),  # type: ignore[no-untyped-call]
         )
     except BytewaxRuntimeError as error:

@@ -9,8 +9,6 @@ A save holds up the stream, so it writes pages as they are; a thread compresses 
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -37,6 +35,9 @@ GROWN: Final = 3
 
 KEPT: Final = 8
 """Saves for which a file stays that no manifest names any more: a restart may go on from one of the last."""
+
+_PACKER: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pages")
+"""Compresses files, one after the other. Not with less priority: it would keep Python's lock while others have the processor."""
 
 _SCHEMA: Final = pa.schema([("array", pa.int32()), ("page", pa.int64()), ("words", pa.binary(PAGE * 8))])
 
@@ -70,7 +71,6 @@ class PagedArrays:
         self._gone: deque[tuple[int, str]] = deque()
         self._saves = 0
         self._lock = threading.Lock()
-        self._packer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pages", initializer=_step_back)
 
     def save(self, arrays: Mapping[str, Ints]) -> Manifest:
         """Write what changed, and return what makes up the whole.
@@ -91,7 +91,7 @@ class PagedArrays:
             name = f"{self._number:012}.pages"
             with replacing(self._folder / name) as unfinished:
                 _write(unfinished, _batches(arrays, changed))
-            self._packer.submit(self._pack, self._folder / name)
+            _PACKER.submit(self._pack, self._folder / name)
             files.append((name, count))
         self._forget([name for name, _ in self._files if anew])
         self._files, self._sums = files, sums
@@ -168,12 +168,6 @@ def _write(path: Path, batches: Sequence[pa.RecordBatch], compression: str | Non
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, _SCHEMA, options=options) as writer:
         for batch in batches:
             writer.write_batch(batch)
-
-
-def _step_back() -> None:
-    """Let this thread run when no other wants to: the stream goes on meanwhile."""
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
 
 
 def _whole_pages(array: Ints) -> Ints:

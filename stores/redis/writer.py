@@ -24,7 +24,7 @@ from stores.redis.msgpack import packed_string
 
 Ints = npt.NDArray[np.int64]
 
-_ROWS_AT_ONCE = 4096  # bounds the memory of encoded rows
+_ROWS_AT_ONCE = 1024  # encoded while Redis is at work on those before
 
 
 class OnlineWriter:

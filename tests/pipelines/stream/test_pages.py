@@ -10,9 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipelines.stream.pages import GROWN, KEPT, PAGE, MissingPagesError, PagedArrays
+from pipelines.stream.pages import _PACKER, GROWN, KEPT, PAGE, MissingPagesError, PagedArrays
 
 change = st.tuples(st.sampled_from("ab"), st.integers(0, 2_000), st.integers(1, 9))
+
+
+def wait_for_packing() -> None:
+    _PACKER.submit(int).result()  # it does one thing after the other
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -28,7 +32,7 @@ def test_every_save_reads_back_as_it_was(tmp_path: Path, saves: list[tuple[list[
             arrays[name][at] = value
         manifest = pages.save(arrays)
         if restart:
-            pages._packer.shutdown()
+            wait_for_packing()
             pages = PagedArrays(kept)
             got = pages.load(manifest)
             assert {name: array.tolist() for name, array in got.items()} == {n: a.tolist() for n, a in arrays.items()}
@@ -47,7 +51,7 @@ def test_a_save_writes_only_the_pages_that_changed(tmp_path: Path) -> None:
 def test_a_file_is_compressed_once_it_is_saved(tmp_path: Path) -> None:
     pages, array = PagedArrays(tmp_path), np.arange(1_000 * PAGE)
     manifest = pages.save({"a": array})
-    pages._packer.shutdown()
+    wait_for_packing()
     assert 0 < pages.size() < array.nbytes / 2
     assert [file.name for file in tmp_path.iterdir()] == list(manifest.files)
     assert np.array_equal(PagedArrays(tmp_path).load(manifest)["a"], array)
