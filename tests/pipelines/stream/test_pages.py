@@ -41,9 +41,11 @@ def test_every_save_reads_back_as_it_was(tmp_path: Path, saves: list[tuple[list[
 def test_a_save_writes_only_the_pages_that_changed(tmp_path: Path) -> None:
     pages, array = PagedArrays(tmp_path), np.random.default_rng(1).integers(0, 2**60, 1_000 * PAGE)
     pages.save({"a": array})
+    wait_for_packing()
     whole = pages.size()
     array[[5, 500 * PAGE]] += 1
     assert len(pages.save({"a": array}).files) == 2
+    wait_for_packing()
     assert 0 < pages.size() - whole < whole / 100
     assert len(pages.save({"a": array}).files) == 2, "nothing changed: no new file"
 
