@@ -2,9 +2,10 @@
 
 `python -m benchmarks.live [--repo feature_repo] [--events 1000000] [--rates 1000 5000] [--seconds 60]`. Broker and online store are two
 redis-servers, the stream is one process with one worker. Throughput: all events are in the broker before the stream starts;
-what counts is the time from its first
-progress to the last event stored. Freshness: events come at a steady rate, and some of them
-are watched until the online store has the row they give, in every view that they enter at once.
+what counts is the time from its first progress to the last event stored. Freshness: events come at a steady rate, and some
+of them are watched until the online store has the row they give, in every view that they enter at once.
+
+The peer is `push_peer.py`: Feast's `push` of the same views' rows, already computed, from one process without a broker.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ import pyarrow as pa
 import redis
 
 from benchmarks.engine import DAY, START, table
+from benchmarks.push_peer import push_freshness, push_rate, push_store
 from commands.apply import apply
 from commands.loop.home import open_home
 from commands.plan import read_plans
@@ -75,6 +77,31 @@ def main() -> None:
             f" p50 {p50:6.1f}  p99 {p99:6.1f}  most {max(took):6.1f} ms",
             flush=True,
         )
+    with open_bench(given.repo.resolve()) as bench:
+        show_peer(bench, given.rates, given.seconds)
+
+
+def show_peer(bench: Bench, rates: Sequence[int], seconds: float) -> None:
+    """Print what Feast's push does."""
+    registry, project = bench.store.registry, bench.store.config.project
+    with push_store(registry, project, [plan.view for plan in bench.plans]) as (store, pushes):
+        rate = push_rate(store, pushes, 1_000, min(seconds, 20))
+        print(f"  feast push, 1,000 events at a time, {len(pushes)} views: {rate:>9,.0f} events/s", flush=True)
+    fresh = [plan.view for plan in watched_plans(bench)]
+    for per_second in rates:
+        with push_store(registry, project, fresh) as (store, pushes):
+            took = push_freshness(store, pushes, per_second, min(seconds, 20))
+        p50, p99 = np.percentile(took, [50, 99])
+        print(
+            f"  feast push at {per_second:>6,} events/s: p50 {p50:6.1f}  p99 {p99:6.1f}  most {max(took):6.1f} ms",
+            flush=True,
+        )
+
+
+def watched_plans(bench: Bench) -> list[ViewPlan]:
+    """Return the views that an event enters at once: those of the first topic whose events wait for nothing."""
+    plan = next(plan for plan in bench.plans if not plan.features[0].window.delay)
+    return [p for p in bench.plans if p.table.topic == plan.table.topic]
 
 
 @contextmanager
@@ -144,8 +171,8 @@ def catch_up(bench: Bench, count: int) -> float:
 
 def freshness(bench: Bench, per_second: int, seconds: float) -> list[float]:
     """Return the milliseconds from the broker to the last view readable, of the events watched."""
-    plan = next(plan for plan in bench.plans if not plan.features[0].window.delay)
-    mine = [p for p in bench.plans if p.table.topic == plan.table.topic]
+    mine = watched_plans(bench)
+    plan = mine[0]
     publisher, random = open_publisher(bench.broker), np.random.default_rng(7)
     took: list[float] = []
     with streaming(bench, "wall"):
