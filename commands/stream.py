@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from commands.compact import compact_from_time_to_time
 from commands.plan import read_plans
-from commands.settings import read_number, read_whole
+from commands.settings import SettingError, read_number, read_whole
 from pipelines.stream.handover import read_cut
+from pipelines.stream.meeting import meet
 from pipelines.stream.outage import say
 from pipelines.stream.store_watch import StoreWatch
 from pipelines.stream.transport.open import open_transport, transport_address
@@ -26,6 +27,7 @@ from workspace.workspace import Workspace, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from bytewax.dataflow import Dataflow
 
@@ -44,8 +46,9 @@ def stream_dataflow(
     shards: int,
     partitions: int | None = None,
     logs: bool = False,
+    first: bool = True,
 ) -> Dataflow:
-    """Build the dataflow of a workspace's stream views, and say in the online store which they are.
+    """Build the dataflow of a workspace's stream views; the first process says in the online store which they are.
 
     Raises:
         NothingToStreamError: There is none.
@@ -68,7 +71,8 @@ def stream_dataflow(
     opener = online_opener(store.config)
     progress = opener().progress(store.config.project)
     begin = partial(progress.begin, {plan.view: shards for plan in plans})
-    begin()
+    if first:
+        begin()
 
     def identify() -> str:
         if not progress.identity():
@@ -107,11 +111,12 @@ def main() -> None:
     `parquet:FOLDER` to replay files and end. CLOCK=event lets only events and ticks move time (a replay); CLOCK=wall, the
     default, lets idle partitions follow the clock. COLD=1 starts without a handover, FRESH=1 forgets the last run.
     WORKERS and SHARDS say how many threads and how many parts of each view there are; both may change over a restart.
+    ADDRESSES="host:port host:port ..." are those of several processes, of which PROCESS=0, 1, ... is this one.
     PARTITIONS says how many partitions new topics get. FEATURE_LOG=1 writes the feature logs as well. A snapshot is taken,
     and events are landed, every EPOCH_SECONDS: what a restart reads again.
     """
     workspace = Workspace.from_env()
-    shards = read_whole("SHARDS", 1)
+    shards, (process, addresses) = read_whole("SHARDS", 1), read_processes()
     flow = stream_dataflow(
         workspace,
         cold=os.environ.get("COLD") == "1",
@@ -119,28 +124,23 @@ def main() -> None:
         shards=shards,
         partitions=read_partitions(),
         logs=os.environ.get("FEATURE_LOG") == "1",
+        first=process == 0,
     )
+    recovery = workspace.data / "recovery"
+    prepare = partial(_prepare, workspace, recovery, shards)
+    meet(workspace.data / "stream-processes", process, len(addresses) or 1, prepare, say)
     from bytewax.errors import BytewaxRuntimeError
-    from bytewax.recovery import RecoveryConfig, init_db_dir
+    from bytewax.recovery import RecoveryConfig
     from bytewax.run import cli_main
 
-    from pipelines.stream.rescale import rescale
-
-    recovery = workspace.data / "recovery"
-    if os.environ.get("FRESH") == "1":
-        shutil.rmtree(recovery, ignore_errors=True)
-    if not recovery.is_dir():
-        unfinished = recovery.with_name(f".recovery-{os.getpid()}")  # a kill may come at any time
-        unfinished.mkdir(parents=True)
-        init_db_dir(unfinished, 1)  # type: ignore[no-untyped-call]
-        unfinished.rename(recovery)
-    rescale(recovery, recovery / "state", partial(_steps, workspace), shards, say)
     # Ended where it stands: the snapshots of the last epoch and idempotent writes make a clean exit needless.
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: os._exit(0))
     if os.environ.get("MILLRACE_PARENT"):
         threading.Thread(target=_end_with, args=(int(os.environ["MILLRACE_PARENT"]),), daemon=True).start()
-    if os.environ.get("CLOCK", "wall") == "wall":  # a replay ends, and may land another day's events at any time
+    if (
+        os.environ.get("CLOCK", "wall") == "wall" and process == 0
+    ):  # a replay ends, and may land another day's events at any time
         tidy = partial(compact_from_time_to_time, stream_plans(workspace), say)
         threading.Thread(target=tidy, name="compaction", daemon=True).start()
     # Workers and the threads that write take turns after half a millisecond, not five: each step of a small batch waits for that.
@@ -150,11 +150,29 @@ def main() -> None:
         cli_main(  # type: ignore[no-untyped-call]
             flow,
             workers_per_process=read_whole("WORKERS", 1),
+            process_id=process if addresses else None,
+            addresses=addresses or None,
             epoch_interval=timedelta(seconds=read_number("EPOCH_SECONDS", 30.0)),
             recovery_config=RecoveryConfig(str(recovery)),  # type: ignore[no-untyped-call]
         )
     except BytewaxRuntimeError as error:
         raise _reason(error) from error  # Bytewax says where in the flow it was, its cause says what to do
+
+
+def _prepare(workspace: Workspace, recovery: Path, shards: int) -> None:
+    """Make the recovery store ready for so many shards."""
+    from bytewax.recovery import init_db_dir
+
+    from pipelines.stream.rescale import rescale
+
+    if os.environ.get("FRESH") == "1":
+        shutil.rmtree(recovery, ignore_errors=True)
+    if not recovery.is_dir():
+        unfinished = recovery.with_name(f".recovery-{os.getpid()}")  # a kill may come at any time
+        unfinished.mkdir(parents=True)
+        init_db_dir(unfinished, 1)  # type: ignore[no-untyped-call]
+        unfinished.rename(recovery)
+    rescale(recovery, recovery / "state", partial(_steps, workspace), shards, say)
 
 
 def _steps(workspace: Workspace) -> list[str]:
@@ -177,6 +195,24 @@ def _reason(error: BaseException) -> BaseException:
     while error.__cause__ is not None:
         error = error.__cause__
     return error
+
+
+def read_processes() -> tuple[int, list[str]]:
+    """Return PROCESS and ADDRESSES: which process this is, and where each is reached; no addresses where it is the only one.
+
+    Raises:
+        SettingError: They do not fit each other.
+    """
+    addresses = os.environ.get("ADDRESSES", "").replace(",", " ").split()
+    process = os.environ.get("PROCESS") or "0"
+    wrong = [one for one in addresses if not one.rpartition(":")[0] or not one.rpartition(":")[2].isdecimal()]
+    if wrong:
+        raise SettingError(f"ADDRESSES: {wrong[0]} is not a host and a port; write such as node-1:2101.")
+    if not process.isdecimal() or int(process) >= max(len(addresses), 1):
+        raise SettingError(
+            f"PROCESS={process} is none of {len(addresses)} addresses; write the place of this process in ADDRESSES, from 0."
+        )
+    return int(process), addresses
 
 
 def read_partitions() -> int | None:
