@@ -19,8 +19,7 @@ from stores.cells.layout import ViewLayout
 from stores.online import FeatureRowsError, WriteResult
 from stores.redis.calls import newest_rows
 from stores.redis.connection import Client
-from stores.redis.monotonic import PackedRows, pack_rows, send_rows
-from stores.redis.msgpack import packed_string
+from stores.redis.monotonic import PackedRows, pack_rows, packed_string, send_rows
 
 Ints = npt.NDArray[np.int64]
 
