@@ -1,12 +1,15 @@
-"""One topic of clicks, its events and how it is declared: what the tests of several encodings share."""
+"""What the tests of several transports share, a server and a topic; and those of several encodings, the clicks on another."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+
+from pipelines.plan import EventTable
+from workspace.redis_server import start_redis
 
 AT = 1_772_366_400_123_456  # microseconds
 COLUMNS = (
@@ -41,6 +44,19 @@ class Source:
     def __init__(self, kind: str, **fields: str) -> None:
         message_format = type(kind, (), fields)()
         self.kafka_options = type("Options", (), {"message_format": message_format})
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """A Redis of the module's own."""
+    with start_redis() as server:
+        yield server.url
+
+
+@pytest.fixture
+def table(lab: Any) -> EventTable:
+    """The topic `events`."""
+    return lab.plan([lab.feature("count", None, 60_000_000, 1_000_000)]).table
 
 
 @pytest.fixture(scope="session")
