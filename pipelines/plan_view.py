@@ -129,7 +129,9 @@ def _plan(
     if not keys:
         raise PlanError(f"{view.name}: no join key in the schema; add a Field for each join key of its entities.")
     tags = read_tags(view.name, view.tags, "view")
-    read_tier(view.name, tags)  # the store reads it for itself; what it does not know is told before anything is registered
+    read_tier(
+        view.name, tags
+    )  # the store reads it for itself; what it does not know is told before anything is registered
     delay = read_duration(view.name, tags, "delay")
     if delay < table.known_after:
         raise PlanError(
