@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+import threading
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,7 +20,7 @@ settings.register_profile(
 settings.register_profile("fast", settings.get_profile("millrace"), max_examples=8)
 settings.load_profile("millrace")
 
-ENGINES = {"redis_server", "feast_store", "spark", "ads"}
+ENGINES = {"redis_server", "aws", "feast_store", "spark", "ads"}
 """Fixtures that start a server or an engine, or import Feast: whoever asks for one is slow, as is a file that starts Redis."""
 
 
@@ -41,3 +44,38 @@ def redis_server() -> Iterator[RedisServer]:
     """Start a server of the tests' own."""
     with start_redis() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[str]:
+    """Start an S3 and a DynamoDB of the tests' own; the environment has credentials for them."""
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }.items():
+            patch.setenv(name, value)
+        one_at_a_time(patch)
+        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        server.start()
+        host, port = server.get_host_and_port()
+        yield f"http://{host}:{port}"
+        server.stop()
+
+
+def one_at_a_time(patch: pytest.MonkeyPatch) -> None:
+    """Let moto answer one request after the other: it looks at a condition and then writes, where DynamoDB does both in one step."""
+    from moto.server import DomainDispatcherApplication
+
+    lock, answer = threading.Lock(), DomainDispatcherApplication.__call__
+
+    def locked(self: Any, environ: Any, start_response: Any) -> Iterable[bytes]:
+        with lock:
+            return answer(self, environ, start_response)
+
+    patch.setattr(DomainDispatcherApplication, "__call__", locked)
