@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import socket
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -37,6 +40,56 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+class Proxy:
+    """Passes bytes between clients and a port of this machine.
+
+    Attributes:
+        url: Where clients go.
+        delay: How long what clients send is held back, seconds.
+        sent: How many times clients have sent something.
+    """
+
+    def __init__(self, port: int) -> None:
+        self.delay, self.sent = 0.0, 0
+        self._target = ("127.0.0.1", port)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._open: list[socket.socket] = []
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def __enter__(self) -> Proxy:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.cut()
+
+    def cut(self) -> None:
+        """Let nobody through any more."""
+        for one in (self._listener, *self._open):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+    def _listen(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.create_connection(self._target)
+                self._open += [client, server]
+                threading.Thread(target=self._pass, args=(client, server, True), daemon=True).start()
+                threading.Thread(target=self._pass, args=(server, client, False), daemon=True).start()
+
+    def _pass(self, source: socket.socket, target: socket.socket, is_client: bool) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if is_client:
+                    self.sent += 1
+                    time.sleep(self.delay)
+                target.sendall(data)
+        with contextlib.suppress(OSError):
+            target.shutdown(socket.SHUT_WR)
 
 
 @pytest.fixture(scope="session")
@@ -79,3 +132,21 @@ def one_at_a_time(patch: pytest.MonkeyPatch) -> None:
             return answer(self, environ, start_response)
 
     patch.setattr(DomainDispatcherApplication, "__call__", locked)
+
+
+@pytest.fixture
+def dynamo(aws: str) -> Any:
+    """A client of a DynamoDB without tables."""
+    from stores.dynamo.connection import DynamoSettings, connect
+
+    connected = connect(DynamoSettings(endpoint_url=aws))
+    for table in connected.list_tables()["TableNames"]:
+        connected.delete_table(TableName=table)
+    return connected
+
+
+@pytest.fixture
+def proxy(aws: str) -> Iterator[Proxy]:
+    """A way to the DynamoDB that can be made slow, or cut."""
+    with Proxy(int(aws.rpartition(":")[2])) as way:
+        yield way
