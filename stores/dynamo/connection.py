@@ -74,6 +74,7 @@ def connect(settings: DynamoSettings, timeout_s: float | None = None) -> Client:
         connect_timeout=settings.connect_timeout or timeout_s or 2.0,
         read_timeout=settings.read_timeout or timeout_s or 10.0,
         max_pool_connections=settings.max_pool_connections,
+        parameter_validation=False,  # items are made by this room; looking at each of their values costs as much as signing
         retries={"total_max_attempts": settings.total_max_retry_attempts, "mode": "standard"},
     )
     try:

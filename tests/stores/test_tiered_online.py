@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from feast.protos.feast.serving.ServingService_pb2 import FieldStatus
 from contract.tags import TagError
 from stores.cells.layout import layouts_of
 from stores.cells.reading import Status
-from stores.online import OnlineStoreUnavailable, ShardProgress, open_online
+from stores.online import OnlineStoreUnavailable, ShardProgress, online_opener, open_online
 from stores.redis_online import MillraceRedisOnlineStore
 
 REFS = ["recent:n", "history:n", "mirrored:n"]
@@ -170,7 +171,8 @@ def test_streams_clock_counts_for_both_tiers(store: Any, build: Callable[..., An
 
 
 def test_bulk_room_reads_what_the_plug_in_wrote(store: Any) -> None:
-    opened, layouts = open_online(store.config), layouts_of(store, NAMES)
+    sent = pickle.dumps(online_opener(store.config))  # as Spark's tasks and the stream's workers get it
+    opened, layouts = pickle.loads(sent)(), layouts_of(store, NAMES)
     assert [layouts[name].tier for name in NAMES] == ["hot", "warm", "both"]
     found = opened.reader(list(layouts.values())).read({"user": ["a", "x"]}).views
     assert {tuple(view.row_status.tolist()) for view in found.values()} == {(Status.PRESENT, Status.NOT_FOUND)}
