@@ -134,15 +134,20 @@ def one_at_a_time(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(DomainDispatcherApplication, "__call__", locked)
 
 
-@pytest.fixture
-def dynamo(aws: str) -> Any:
-    """A client of a DynamoDB without tables."""
+@pytest.fixture(scope="session")
+def dynamo_client(aws: str) -> Any:
+    """A client of the DynamoDB."""
     from stores.dynamo.connection import DynamoSettings, connect
 
-    connected = connect(DynamoSettings(endpoint_url=aws))
-    for table in connected.list_tables()["TableNames"]:
-        connected.delete_table(TableName=table)
-    return connected
+    return connect(DynamoSettings(endpoint_url=aws))
+
+
+@pytest.fixture
+def dynamo(dynamo_client: Any) -> Any:
+    """A client of a DynamoDB without tables."""
+    for table in dynamo_client.list_tables()["TableNames"]:
+        dynamo_client.delete_table(TableName=table)
+    return dynamo_client
 
 
 @pytest.fixture

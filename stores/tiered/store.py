@@ -39,7 +39,9 @@ class TieredStore:
         self._calls = WarmCalls(warm_timeout_s)
 
     def reader(self, layouts: Sequence[ViewLayout]) -> TieredReader:
-        """Return a reader of these views."""
+        """Return a reader of these views; where one is warm, connecting begins now and not in the time of the first read."""
+        if any(layout.tier != "hot" for layout in layouts):
+            self._calls.start(self._warm.ping)
         return TieredReader(self._hot, self._warm, self._calls, layouts)
 
     def writer(self, *layouts: ViewLayout) -> TieredWriter:

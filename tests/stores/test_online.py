@@ -52,6 +52,12 @@ class Opened:
         return int(view.event_timestamp_us[0]), int(view.columns["n"].values[0])
 
 
+@pytest.fixture(scope="module")
+def warm(aws: str) -> OnlineStore:
+    """The DynamoDB; opening it takes longer than most tests."""
+    return open_dynamo(DynamoSettings(endpoint_url=aws))
+
+
 @pytest.fixture(params=["redis", "dynamo", "tiered hot", "tiered warm", "tiered both"])
 def opened(request: Any, client: redis.Redis, redis_server: RedisServer, clicks: ViewLayout) -> Opened:
     """Each store, empty."""
@@ -59,8 +65,7 @@ def opened(request: Any, client: redis.Redis, redis_server: RedisServer, clicks:
     hot = open_redis(RedisSettings(redis_server.connection_string, "redis", "", None))
     if kind == "redis":
         return Opened(hot, clicks, PROFILE, PAGES)
-    dynamo, aws = request.getfixturevalue("dynamo"), request.getfixturevalue("aws")
-    warm = open_dynamo(DynamoSettings(endpoint_url=aws))
+    dynamo, warm = request.getfixturevalue("dynamo"), request.getfixturevalue("warm")
     for layout in (clicks, PROFILE, PAGES):
         create_table(dynamo, f"shop.{layout.name}")
     if kind == "dynamo":

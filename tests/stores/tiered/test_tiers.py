@@ -134,13 +134,26 @@ def test_warm_tier_that_is_away_marks_only_its_own(tiered: TieredStore, proxy: A
 
 
 def test_hot_views_never_ask_the_warm_tier(tiered: TieredStore, proxy: Any) -> None:
+    mirrored = tiered.reader([MIRRORED])
+    time.sleep(0.3)  # until it has connected
     before = proxy.sent
     tiered.reader([RECENT]).read({"user": ["a", "b"]})
-    tiered.reader([MIRRORED]).read({"user": ["a", "a"]}, T)
+    mirrored.read({"user": ["a", "a"]}, T)
     tiered.writer(RECENT).write(rows(("a", T, 5)), "event_timestamp")
     assert proxy.sent == before
-    tiered.reader([MIRRORED]).read({"user": ["a", "b"]}, T)
+    mirrored.read({"user": ["a", "b"]}, T)
     assert proxy.sent > before
+
+
+def test_reader_connects_before_it_is_asked(hot: RedisStore, proxy: Any) -> None:
+    store = TieredStore(hot, open_dynamo(DynamoSettings(endpoint_url=proxy.url), check=False), TIMEOUT_S)
+    store.reader([RECENT])
+    assert proxy.sent == 0
+    store.reader([HISTORY])
+    deadline = time.monotonic() + 10
+    while not proxy.sent:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_row_that_the_hot_tier_lost_comes_from_the_warm_one(
