@@ -19,7 +19,8 @@ Make = Callable[..., ViewPlan]
 @pytest.mark.parametrize(
     ("tags", "message"),
     [
-        ({"millrace.dely": "7d"}, "v: unknown tag millrace.dely; use one of millrace.delay"),
+        ({"millrace.dely": "7d"}, "v: unknown tag millrace.dely; use one of millrace.delay, millrace.store"),
+        ({"millrace.store": "cold"}, "v: tag millrace.store is 'cold'; write one of hot, warm, both"),
         (
             {"millrace.delay": "soon"},
             "v: tag millrace.delay: 'soon' is not a duration; write a whole number and a unit",
