@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from contract.durations import parse_duration
 
@@ -11,8 +11,15 @@ PREFIX: Final = "millrace."
 
 Tagged = Literal["view", "source", "service", "request"]
 
+Tier = Literal["hot", "warm", "both"]
+
+TIERS: Final[tuple[Tier, ...]] = get_args(Tier)
+
 TAGS: Final[dict[Tagged, dict[str, str]]] = {
-    "view": {"delay": "how long after an event it is first seen, such as 7d"},
+    "view": {
+        "delay": "how long after an event it is first seen, such as 7d",
+        "store": "which online store of a tiered one holds it: hot, warm or both",
+    },
     "source": {
         "lake": "the FileSource that holds the history of this topic",
         "event_id": "the column that tells one event from another",
@@ -70,3 +77,19 @@ def read_duration(where: str, tags: Mapping[str, str], name: str, default: int =
         return parse_duration(tags[name]) if name in tags else default
     except ValueError as error:
         raise TagError(f"{where}: tag {PREFIX}{name}: {error}") from None
+
+
+def read_tier(where: str, tags: Mapping[str, str]) -> Tier:
+    """Return which online store a view's tags of `read_tags` name; `hot` where they name none.
+
+    >>> read_tier("clicks", {"store": "warm"})
+    'warm'
+
+    Raises:
+        TagError: It is none of `TIERS`.
+    """
+    given = tags.get("store", "hot")
+    for tier in TIERS:
+        if given == tier:
+            return tier
+    raise TagError(f"{where}: tag {PREFIX}store is {given!r}; write one of {', '.join(TIERS)}.")

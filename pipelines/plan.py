@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import cache
 from typing import Any, Final, Literal
 
 import pyarrow as pa
@@ -61,7 +62,7 @@ class EventTable:
 
     def schema(self) -> pa.Schema:
         """Return the Arrow schema of the topic's events."""
-        return pa.schema([(name, type_of_ddl(kind).arrow) for name, kind in self.columns])
+        return _schema_of(self.columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ class ViewPlan:
         log: Path of the feature log, Parquet in `date=YYYY-MM-DD` partitions.
         ttl: Microseconds that a row holds; 0 for ever.
         transform: A pandas function from events to events with more columns, applied first; None for none.
+        inputs: The columns that the features read, each once.
     """
 
     view: str
@@ -87,11 +89,11 @@ class ViewPlan:
     log: str
     ttl: int = 0
     transform: Callable[[Any], Any] | None = None
+    inputs: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """Return the columns that the features read, each once."""
-        return tuple(dict.fromkeys(name for f in self.features for name in f.inputs))
+    def __post_init__(self) -> None:
+        inputs = tuple(dict.fromkeys(name for f in self.features for name in f.inputs))
+        object.__setattr__(self, "inputs", inputs)
 
     @property
     def reach(self) -> int:
@@ -113,6 +115,11 @@ class ViewPlan:
             },
             indent=2,
         )
+
+
+@cache
+def _schema_of(columns: tuple[tuple[str, str], ...]) -> pa.Schema:
+    return pa.schema([(name, type_of_ddl(kind).arrow) for name, kind in columns])
 
 
 def _describe(feature: Feature) -> dict[str, Any]:

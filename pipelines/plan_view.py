@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from contract.durations import format_duration
 from contract.source_address import source_address
-from contract.tags import read_duration, read_tags
+from contract.tags import read_duration, read_tags, read_tier
 from contract.types import type_of_ddl, type_of_field
 from pipelines.plan import MAX_SKEW, EventTable, PlanError, ViewPlan
 from pipelines.plan_columns import check_columns
@@ -129,6 +129,9 @@ def _plan(
     if not keys:
         raise PlanError(f"{view.name}: no join key in the schema; add a Field for each join key of its entities.")
     tags = read_tags(view.name, view.tags, "view")
+    read_tier(
+        view.name, tags
+    )  # the store reads it for itself; what it does not know is told before anything is registered
     delay = read_duration(view.name, tags, "delay")
     if delay < table.known_after:
         raise PlanError(

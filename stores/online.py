@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 ROOMS: Final = {
     "redis": "stores.redis.store",
     "stores.redis_online.MillraceRedisOnlineStore": "stores.redis.store",
+    "dynamodb": "stores.dynamo.store",
+    "stores.dynamo_online.MillraceDynamoOnlineStore": "stores.dynamo.store",
+    "stores.tiered_online.MillraceTieredOnlineStore": "stores.tiered.store",
 }
 """By `online_store.type`: the module whose `settings(options)` are plain data and whose `open_room(settings, ...)` opens it."""
 
@@ -221,15 +224,24 @@ def online_opener(
     Raises:
         UnknownStoreError: There is no such store.
     """
-    options: Any = config.online_store
+    return partial(open_room, *find_room(config.online_store), timeout_s, check)
+
+
+def find_room(options: Any) -> tuple[str, object]:
+    """Return the module of the store that options are of, and its settings, plain data.
+
+    Raises:
+        UnknownStoreError: There is no such store.
+    """
     kind = str(options.type)
     if kind not in ROOMS:
         raise UnknownStoreError(
             f"feature_store.yaml: online_store.type is {kind!r}; use one of {', '.join(sorted(ROOMS))}."
         )
-    return partial(_open, ROOMS[kind], import_module(ROOMS[kind]).settings(options), timeout_s, check)
+    return ROOMS[kind], import_module(ROOMS[kind]).settings(options)
 
 
-def _open(room: str, settings: object, timeout_s: float | None, check: bool) -> OnlineStore:
+def open_room(room: str, settings: object, timeout_s: float | None, check: bool) -> OnlineStore:
+    """Open the store of a module with settings, both from `find_room`; see `open_online`."""
     store: OnlineStore = import_module(room).open_room(settings, timeout_s, check)
     return store

@@ -62,8 +62,10 @@ def _claim(data: Path) -> tuple[Path, int]:
 def _configure(repo: Path, folder: Path, server: RedisServer) -> Workspace:
     settings = yaml.safe_load((repo / "feature_store.yaml").read_text())
     settings["registry"] = str(folder / "registry.db")
-    settings["online_store"]["connection_string"] = server.connection_string
-    settings["online_store"]["clock"] = "stream"  # the events of a run are not of today: ttl goes by their own time
+    online = settings["online_store"]
+    redis = online.get("hot", online)  # of a tiered store, the warm one is where it was
+    redis["connection_string"] = server.connection_string
+    redis["clock"] = "stream"  # the events of a run are not of today: ttl goes by their own time
     path = folder / "feature_store.yaml"
     path.write_text(yaml.safe_dump(settings, sort_keys=False))
     (folder / BROKER).write_text(server.url)

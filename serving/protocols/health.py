@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from serving.protocols.routes import Names, Receive, Route
+from serving.protocols.http import Names, Receive, Route
 from serving.scoring.scorer import Scorer
 
 

@@ -7,17 +7,67 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+import re
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from serving.protocols.routes import Handler, Names, Receive, Route, Router
 from serving.request.schema import RequestError
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Names = Mapping[str, str]
+Handler = Callable[[Receive, Names], Awaitable[tuple[int, object]]]
+"""Answers a request: its body, and the names in its path; returns status and answer as JSON can hold it."""
 
 _log = logging.getLogger(__name__)
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One route.
+
+    Attributes:
+        method: GET (and then HEAD as well) or POST.
+        pattern: The path; `{name}` stands for one part of it, such as `/v1/score/{service}`.
+        handle: What answers.
+    """
+
+    method: str
+    pattern: str
+    handle: Handler
+
+
+class Router:
+    """Finds the route of a path; a trailing slash is passed over."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        """Sort out the plain paths, which a dictionary finds at once."""
+        self._plain: dict[str, list[Route]] = {}
+        self._patterns: dict[str, tuple[re.Pattern[str], list[Route]]] = {}
+        for route in routes:
+            if "{" not in route.pattern:
+                self._plain.setdefault(route.pattern, []).append(route)
+            else:
+                pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", route.pattern))
+                self._patterns.setdefault(route.pattern, (pattern, []))[1].append(route)
+        self.patterns = tuple(dict.fromkeys(route.pattern for route in routes))
+
+    def find(self, path: str) -> tuple[list[Route], dict[str, str]]:
+        """Return the routes of a path, one a method, and the names in it; no routes for an unknown path."""
+        found = self._plain.get(path)
+        if found is not None:
+            return found, {}
+        path = path.rstrip("/") or "/"
+        if path in self._plain:
+            return self._plain[path], {}
+        for pattern, routes in self._patterns.values():
+            match = pattern.fullmatch(path)
+            if match:
+                return routes, match.groupdict()
+        return [], {}
 
 
 class AnswerError(ValueError):

@@ -15,8 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from serving.config import HttpConfig
-from serving.protocols.http import AnswerError, read_json
-from serving.protocols.routes import Names, Receive, Route
+from serving.protocols.http import AnswerError, Names, Receive, Route, read_json
 from serving.request.schema import CANDIDATES, Row
 from serving.scoring.scorer import Scored, Scorer, iso_timestamp
 

@@ -71,7 +71,7 @@ class FeatureBatch:
     def _reason(self, name: str, column: Column, row: int) -> str:
         if column.status is None:
             return COMPUTE_FAILED if name.split("__")[0] in self.failed else COMPUTED_NULL
-        return REASONS.get(int(column.status[row]), STORE_UNAVAILABLE)
+        return REASONS[int(column.status[row])]
 
 
 class FeatureSource(Protocol):
@@ -124,13 +124,14 @@ class FeatureVectors:
                 failed.add(on_demand_view.name)
         features = {name: columns[name] for name, _ in self._service.features}
         missing = _missing([columns[name] for name in self._stored])
+        degraded = degraded or STORE_UNAVAILABLE in missing  # also where one tier of the store did not answer
         share = sum(missing.values(), start=np.zeros(size)) / max(len(self._stored), 1)
         matrix = self._matrix(features, size)
         return FeatureBatch(features, matrix, as_of_us, degraded or bool(failed), missing, share, frozenset(failed))
 
     def _away(self, size: int) -> dict[str, Column]:
         """Return columns of a store that did not answer."""
-        unknown = np.zeros(size, dtype=np.uint8)
+        unknown = np.full(size, Status.UNAVAILABLE, dtype=np.uint8)
         return {
             f"{view.alias}__{name}": replace(Column.missing(kind, size), status=unknown)
             for view in self._service.stored
@@ -180,7 +181,7 @@ def _missing(stored: Sequence[Column]) -> dict[str, npt.NDArray[np.int64]]:
     for status, count in shared.values():
         for code in np.unique(status).tolist():
             if code not in (Status.PRESENT, Status.NULL_VALUE):
-                reason = REASONS.get(code, STORE_UNAVAILABLE)
+                reason = REASONS[code]
                 here = (status == code) * count
                 found[reason] = found[reason] + here if reason in found else here
     return found

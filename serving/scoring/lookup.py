@@ -29,15 +29,16 @@ TIMEOUT_S: Final = 0.5
 RETRY_AFTER_S: Final = 1.0
 """How long a store that failed is left alone, seconds."""
 
+STORE_UNAVAILABLE: Final = "store_unavailable"
+"""Why stored values are missing when their store, or the tier that holds them, does not answer."""
+
 REASONS: Final[dict[int, str]] = {
+    int(Status.UNAVAILABLE): STORE_UNAVAILABLE,
     int(Status.NULL_VALUE): "null",
     int(Status.NOT_FOUND): "not_found",
     int(Status.OUTSIDE_MAX_AGE): "expired",
 }
 """Why a stored value is missing, by the store's status."""
-
-STORE_UNAVAILABLE: Final = "store_unavailable"
-"""Why every stored value is missing when the store does not answer."""
 
 
 class Lookup:

@@ -120,36 +120,37 @@ def _call_one(view: OnDemandView, inputs: Mapping[str, Column]) -> dict[str, Col
 def _call_pandas(view: OnDemandView, inputs: Mapping[str, Column]) -> Iterator[tuple[str, Column]]:
     import pandas as pd
 
-    frame = pd.DataFrame({name: column.as_pandas() for name, column in inputs.items()}, copy=False)
-    result = view.udf(frame)
-    for name, kind in view.outputs:
-        full = f"{view.name}__{name}"
-        series = result.get(name, result.get(full))
-        if series is None:
-            raise OnDemandError(f"{full}: its function gave {sorted(result)}; give every declared feature.")
+    result = view.udf(pd.DataFrame({name: column.as_pandas() for name, column in inputs.items()}, copy=False))
+    for name, kind, series in _given(view, result):
         raw = series.to_numpy()
         if raw.dtype.kind not in "iufb" and is_number(kind):
             raw = series.to_numpy(dtype=np.float64, na_value=np.nan)
         elif kind == "timestamp":
             raw = pd.to_datetime(series, utc=True).dt.tz_localize(None).to_numpy()
-        yield full, _column(kind, raw)
+        yield name, _column(kind, raw)
 
 
 def _call_python(view: OnDemandView, inputs: Mapping[str, Column]) -> Iterator[tuple[str, Column]]:
     result = view.udf({name: column.as_python() for name, column in inputs.items()})
+    for name, kind, values in _given(view, result):
+        if kind == "timestamp":
+            naive = [None if value is None else value.replace(tzinfo=None) for value in values]
+            yield name, _column(kind, np.array(naive, dtype="datetime64[us]"))
+            continue
+        raw = np.asarray(values) if is_number(kind) else None
+        if raw is not None and raw.dtype.kind not in "iufb":
+            raw = np.asarray(values, dtype=np.float64)
+        yield name, _column(kind, list(values) if raw is None else raw)
+
+
+def _given(view: OnDemandView, result: Any) -> Iterator[tuple[str, str, Any]]:
+    """Give each declared feature under its full name, with its kind and what the function gave for it under either name."""
     for name, kind in view.outputs:
         full = f"{view.name}__{name}"
         values = result.get(name, result.get(full))
         if values is None:
             raise OnDemandError(f"{full}: its function gave {sorted(result)}; give every declared feature.")
-        if kind == "timestamp":
-            values = [None if value is None else value.replace(tzinfo=None) for value in values]
-            yield full, _column(kind, np.array(values, dtype="datetime64[us]"))
-            continue
-        raw = np.asarray(values) if is_number(kind) else None
-        if raw is not None and raw.dtype.kind not in "iufb":
-            raw = np.asarray(values, dtype=np.float64)
-        yield full, _column(kind, list(values) if raw is None else raw)
+        yield full, kind, values
 
 
 def _column(kind: str, raw: Any) -> Column:

@@ -34,6 +34,8 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 FLOATS: Final = ("float64", "float32")
 
+_NUMBERS: Final = frozenset(kind for kind in TYPES if is_number(kind))
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -77,7 +79,7 @@ class Column:
         Raises:
             TypeError: The kind is not a number; a model that wants it is refused when it is loaded.
         """
-        if not is_number(self.kind):
+        if self.kind not in _NUMBERS:
             raise TypeError(f"a {self.kind} column is not a model input; train on numbers and booleans.")
         out[:] = self.values
         if self.kind not in FLOATS and not self.valid.all():

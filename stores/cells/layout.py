@@ -1,7 +1,7 @@
-"""Describes where one feature view lives in Redis: Feast's layout, as plain data.
+"""Describes where one feature view lives online: Feast's layout, as plain data.
 
-One hash per entity key; in it, for a view, the field `_ts:<view>` (event time) and one field per feature, named by a
-hash of view and feature.
+In Redis, one hash per entity key; in it, for a view, the field `_ts:<view>` (event time) and one field per feature, named by a
+hash of view and feature. In DynamoDB, one table per view.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import mmh3
 
 from contract.service import NO_ENTITY
+from contract.tags import Tier, read_tags, read_tier
 
 if TYPE_CHECKING:
     from feast import FeatureStore, FeatureView
@@ -31,12 +32,13 @@ class ViewLayout:
 
     Attributes:
         project: Feast's project, the end of every key.
-        name: The view's name in Redis, with its version suffix if versions are enabled.
+        name: The view's name in the store, with its version suffix if versions are enabled.
         join_keys: Join key names with their Feast `ValueType` names, such as `("user_id", "STRING")`.
         features: Feature names with their Feast `ValueType` names, such as `("clicks_1h", "INT64")`.
         ttl_us: How long a row holds, microseconds; 0 for ever.
         alias: What a reader calls the view; its name when empty.
         key_columns: For join keys that a reader gets under other names: (join key, its name).
+        tier: Which store of a tiered one holds it.
     """
 
     project: str
@@ -46,6 +48,7 @@ class ViewLayout:
     ttl_us: int = 0
     alias: str = ""
     key_columns: tuple[tuple[str, str], ...] = ()
+    tier: Tier = "hot"
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -74,6 +77,7 @@ def layout_of(feature_view: FeatureView, config: RepoConfig) -> ViewLayout:
 
     Raises:
         LayoutError: The entity keys are serialized in a version other than 3, or the view's entity columns are unknown.
+        TagError: A tag names no tier.
     """
     from feast.infra.online_stores.helpers import compute_versioned_name
 
@@ -101,6 +105,7 @@ def layout_of(feature_view: FeatureView, config: RepoConfig) -> ViewLayout:
             if field.name not in join_keys
         ),
         ttl_us=ttl // timedelta(microseconds=1) if ttl else 0,
+        tier=read_tier(feature_view.name, read_tags(feature_view.name, feature_view.tags, "view")),
     )
 
 

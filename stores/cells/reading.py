@@ -15,6 +15,8 @@ from stores.cells.column import Column
 class Status(IntEnum):
     """Why a value is there or missing; the numbers are Feast's `FieldStatus`."""
 
+    UNAVAILABLE = 0
+    """The store that holds the row did not answer, and others did; Feast calls it INVALID."""
     PRESENT = 1
     NULL_VALUE = 2
     """The row is there; the feature has no value in it."""
@@ -32,7 +34,7 @@ class ViewReading:
         columns: Values by feature.
         event_timestamp_us: int64 microseconds UTC, shape (n,); `NO_TIMESTAMP` where there is no row. Kept for rows
             outside their ttl.
-        row_status: uint8, shape (n,): PRESENT, NOT_FOUND or OUTSIDE_MAX_AGE.
+        row_status: uint8, shape (n,): PRESENT, NOT_FOUND, OUTSIDE_MAX_AGE or UNAVAILABLE.
     """
 
     columns: Mapping[str, Column]

@@ -1,4 +1,4 @@
-"""Decodes event times, serialized protobuf `Timestamp` messages, to int64 microseconds UTC.
+"""Decodes and encodes event times, serialized protobuf `Timestamp` messages, to int64 microseconds UTC.
 
 A `Timestamp` is two varint fields, seconds (1) and nanoseconds (2), each absent when zero; the Unix epoch is no bytes.
 """
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from stores.cells.varint import decode_varints
+from stores.cells.varint import decode_varints, varint
 
 NO_TIMESTAMP = int(np.iinfo(np.int64).min)
 """Stands for "no event time" in int64 arrays."""
@@ -42,6 +42,17 @@ def decode_timestamps(cells: Sequence[bytes | None]) -> npt.NDArray[np.int64]:
     nanos = ~is_seconds
     micros[is_seconds.cumsum()[nanos] - 1] += values[nanos] // 1000
     return micros
+
+
+def encode_timestamp(micros: int) -> bytes:
+    """Encode one event time, microseconds since the epoch, UTC; `cell_columns.encode_timestamps` encodes many.
+
+    >>> encode_timestamp(1_000_002).hex()
+    '080110d00f'
+    """
+    seconds, rest = divmod(micros, _MICROS)
+    encoded = b"\x08" + varint(seconds & 0xFFFF_FFFF_FFFF_FFFF) if seconds else b""
+    return encoded + b"\x10" + varint(rest * 1000) if rest else encoded
 
 
 def _decode_sparse(cells: Sequence[bytes | None]) -> npt.NDArray[np.int64]:

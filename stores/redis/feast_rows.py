@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from stores.cells.cell_columns import encode_timestamps, strings_of
+from stores.cells.feast_row import FeastRow, micros_of
 from stores.cells.layout import ViewLayout
 from stores.redis.calls import newest_rows
 from stores.redis.monotonic import EncodedRows
-
-if TYPE_CHECKING:
-    from feast.protos.feast.types.EntityKey_pb2 import EntityKey
-    from feast.protos.feast.types.Value_pb2 import Value
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-FeastRow = tuple["EntityKey", "dict[str, Value]", datetime, datetime | None]
-"""Entity key, values by feature, event time (UTC if it has no zone), created time."""
 
 
 def encode_feast_rows(layout: ViewLayout, keys: Sequence[bytes], data: Sequence[FeastRow]) -> list[EncodedRows]:
@@ -35,7 +24,7 @@ def encode_feast_rows(layout: ViewLayout, keys: Sequence[bytes], data: Sequence[
     Returns:
         One batch for each set of features that occurs among the rows; nearly always one.
     """
-    micros = np.fromiter((_micros(when) for _, _, when, _ in data), np.int64, len(data))
+    micros = np.fromiter((micros_of(when) for _, _, when, _ in data), np.int64, len(data))
     _, newest = newest_rows(strings_of(list(keys)), np.zeros(len(data), np.int64), micros, 1)
     join_keys = {name for name, _ in layout.join_keys}  # among a stream view's features; the key has them already
     groups: dict[tuple[str, ...], list[int]] = {}
@@ -52,8 +41,3 @@ def encode_feast_rows(layout: ViewLayout, keys: Sequence[bytes], data: Sequence[
         )
         for names, rows in ((tuple(n for n in given if n not in join_keys), rows) for given, rows in groups.items())
     ]
-
-
-def _micros(when: Any) -> int:
-    aware = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return (aware - _EPOCH) // _MICROSECOND

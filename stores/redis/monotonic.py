@@ -23,7 +23,6 @@ from stores.cells.cell_columns import Strings, strings_of
 from stores.redis.calls import bulk, bulk_call
 from stores.redis.connection import Client, address_of, unavailable
 from stores.redis.exchange import exchange
-from stores.redis.msgpack import packed_string
 
 # One call holds Redis for about a millisecond, the longest a reader waits behind it.
 ROWS_PER_CALL = 128
@@ -39,6 +38,9 @@ _PASSING = (
     "BUSY",
 )  # may be well again
 _SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
+
+_FIXSTR, _STR16, _STR32 = 0xA0, 0xDA, 0xDB
+_SHORT, _MIDDLE = 1 << 5, 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,22 @@ def send_rows(client: Client, rows: PackedRows) -> int:
                 raise unavailable(address_of(client), reply) from reply
             raise reply
     return sum(replies)
+
+
+def packed_string(content: bytes) -> bytes:
+    """Pack one byte string as MessagePack, the form in which the script takes a row's fields.
+
+    Source: https://github.com/msgpack/msgpack/blob/master/spec.md#str-format-family.
+
+    >>> packed_string(b"ab")
+    b'\\xa2ab'
+    """
+    length = len(content)
+    if length < _SHORT:
+        return bytes((_FIXSTR | length,)) + content
+    if length < _MIDDLE:
+        return bytes((_STR16,)) + length.to_bytes(2, "big") + content
+    return bytes((_STR32,)) + length.to_bytes(4, "big") + content
 
 
 def _groups(client: Client, keys: Strings, most: int) -> Iterator[npt.NDArray[np.int64]]:

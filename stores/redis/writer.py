@@ -11,16 +11,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from stores.cells.cell_columns import CellColumns, Strings, strings_of
-from stores.cells.entity_keys import EntityKeyEncoder, Values
+from stores.cells.cell_columns import CellColumns, Strings
+from stores.cells.entity_keys import EntityKeyEncoder
 from stores.cells.layout import ViewLayout
-from stores.online import FeatureRowsError, WriteResult
+from stores.feature_tables import check_table, encode_keys
+from stores.online import WriteResult
 from stores.redis.calls import newest_rows
 from stores.redis.connection import Client
-from stores.redis.monotonic import PackedRows, pack_rows, send_rows
-from stores.redis.msgpack import packed_string
+from stores.redis.monotonic import PackedRows, pack_rows, packed_string, send_rows
 
 Ints = npt.NDArray[np.int64]
 
@@ -62,12 +61,12 @@ class OnlineWriter:
         """
         layouts = [self._layouts[view] for view in tables]
         times = [
-            self._check(layout, table, timestamp_column) for layout, table in zip(layouts, tables.values(), strict=True)
+            check_table(layout, table, timestamp_column) for layout, table in zip(layouts, tables.values(), strict=True)
         ]
         given = sum(table.num_rows for table in tables.values())
         if not given:
             return WriteResult(0, 0)
-        keys = self._encode_keys(tables)
+        keys = encode_keys(self._keys, self._join_keys, tables)
         starts = np.cumsum([0, *map(len, times)])
         numbers = np.repeat(np.arange(len(times)), [len(one) for one in times])
         first, places = newest_rows(keys, numbers, np.concatenate(times), len(times))
@@ -75,16 +74,6 @@ class OnlineWriter:
         stale = self._write_groups(layouts, list(tables.values()), times, keys, first, places)
         kept = int((places >= 0).sum())
         return WriteResult(kept - stale, stale, given - kept)
-
-    def _check(self, layout: ViewLayout, table: pa.Table, timestamp_column: str) -> Ints:
-        """Return the event times of a table that has all columns."""
-        names = [*(name for name, _ in layout.join_keys), *layout.feature_names, timestamp_column]
-        absent = [name for name in names if name not in table.column_names]
-        if absent:
-            raise FeatureRowsError(
-                f"{layout.name}: the table has no column {', '.join(absent)}; have {table.column_names}."
-            )
-        return event_times(table.column(timestamp_column), f"{layout.name}.{timestamp_column}")
 
     def _write_groups(
         self,
@@ -142,44 +131,6 @@ class OnlineWriter:
         views = [(layout.timestamp_field, len(layout.features)) for layout in layouts]
         return pack_rows(self._client, keys, rows, views, self._key_ttl_seconds)
 
-    def _encode_keys(self, tables: Mapping[str, pa.Table]) -> Strings:
-        """Return the keys of all rows, table by table."""
-        if all(_is_plain(t.column(name), kind) for t in tables.values() for name, kind in self._join_keys):
-            columns = {
-                name: [chunk for t in tables.values() for chunk in t.column(name).chunks] for name, _ in self._join_keys
-            }
-            if all(len({chunk.type for chunk in chunks}) == 1 for chunks in columns.values()):
-                return self._keys.encode_arrays({name: pa.concat_arrays(chunks) for name, chunks in columns.items()})
-        return strings_of([key for view, table in tables.items() for key in self._encode_each(view, table)])
-
-    def _encode_each(self, view: str, table: pa.Table) -> list[bytes]:
-        columns = {name: _values(table.column(name)) for name, _ in self._join_keys}
-        keys: list[bytes] = []
-        for row, key in enumerate(self._keys.encode(columns)):
-            if key is None:
-                nulls = [name for name, values in columns.items() if table.column(name).null_count]
-                raise FeatureRowsError(
-                    f"{view}: row {row} has no value for a join key ({', '.join(nulls) or 'NaN'}); "
-                    "drop such rows before writing."
-                )
-            keys.append(key)
-        return keys
-
-
-def event_times(column: pa.ChunkedArray, where: str) -> Ints:
-    """Return a timestamp column as int64 microseconds UTC, shape (n,); a time without a zone is taken as UTC.
-
-    Raises:
-        FeatureRowsError: It is not a timestamp, or has nulls.
-    """
-    if not pa.types.is_timestamp(column.type):
-        raise FeatureRowsError(f"{where}: the event time is {column.type}; cast it to timestamp[us, tz=UTC].")
-    if column.null_count:
-        raise FeatureRowsError(f"{where}: {column.null_count} event times are null; drop such rows before writing.")
-    if column.type.unit == "ns":
-        column = pc.floor_temporal(column, unit="microsecond")
-    return column.cast(pa.timestamp("us", tz=column.type.tz)).cast(pa.int64()).to_numpy()
-
 
 def _some(strings: Strings, chosen: Ints) -> Strings:
     """Return some of the strings."""
@@ -195,20 +146,3 @@ def _done(result: int) -> Future[int]:
     future: Future[int] = Future()
     future.set_result(result)
     return future
-
-
-def _is_plain(column: pa.ChunkedArray, value_type: str) -> bool:
-    """Say whether a join key's column can be encoded as a whole."""
-    if column.null_count:
-        return False
-    if value_type == "STRING":
-        return bool(pa.types.is_string(column.type) or pa.types.is_large_string(column.type))
-    if value_type == "BYTES":
-        return bool(pa.types.is_binary(column.type))
-    return bool(pa.types.is_integer(column.type))
-
-
-def _values(column: pa.ChunkedArray) -> Values:
-    if column.null_count or not pa.types.is_integer(column.type):
-        return column.to_pylist()
-    return column.to_numpy()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -29,15 +27,6 @@ from workspace.workspace import open_store
 ROOT = Path(__file__).parents[2]
 FIRST, DAYS = date(2026, 3, 1), 10
 VIEW = "customer_velocity"
-
-
-@pytest.fixture
-def environment() -> Iterator[None]:
-    """Give back the environment that a run's home changes."""
-    before = dict(os.environ)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
 
 
 def spoil(log: Path, column: str, value: object) -> None:

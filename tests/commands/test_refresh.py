@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -31,15 +30,6 @@ FOURTH = micros("2026-03-04")
 
 class Killed(BaseException):
     """The process ends here."""
-
-
-@pytest.fixture
-def environment() -> Iterator[None]:
-    """Give back the environment that a run's home changes."""
-    before = dict(os.environ)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
 
 
 def die(*_: Any) -> Any:

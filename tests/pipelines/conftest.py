@@ -32,7 +32,8 @@ COLUMNS = {
 }
 ARROW = {"money": pa.float64(), "whole": pa.int64(), "word": pa.string(), "flag": pa.bool_()}
 Keyed = tuple[str, Event]
-Log = list[tuple[int, tuple[Any, ...]]]
+Newest = tuple[int, tuple[Any, ...]]
+Log = list[Newest]
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,12 @@ class Lab:
         for t, row in zip(at, table.to_pylist(), strict=True):
             logs.setdefault(row["user"], []).append((t, tuple(row[feature.name] for feature in features)))
         return {user: sorted(log, key=lambda row: row[0]) for user, log in logs.items()}
+
+    def keep_newest(self, kept: dict[str, Newest], table: pa.Table | None, features: Sequence[Feature]) -> None:
+        """Note each user's row as the online store does: never an older one over a newer one."""
+        for user, ((t, values),) in (self.table_logs(table, features) if table is not None else {}).items():
+            if user not in kept or t >= kept[user][0]:
+                kept[user] = t, values
 
     def at(self, log: Log, t: int) -> tuple[Any, ...] | None:
         """The values of the newest row at or before an instant: the point-in-time join."""

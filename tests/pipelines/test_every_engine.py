@@ -146,6 +146,18 @@ def follow(lab: Any, plan: ViewPlan, store: dict[str, Any], rows: pa.Table | Non
         store[user] = row
 
 
+def judge(
+    lab: Any, feature: Feature, events: Sequence[Keyed], instants: Sequence[int], answers: Sequence[dict[str, Any]]
+) -> None:
+    """Hold what an engine answered at some instants against the reference."""
+    for t, answer in zip(instants, answers, strict=True):
+        for user in {user for user, _ in events}:
+            known = reference.distinct(lab.of_user(events, user))
+            seen = any(feature.window.enters(event.ts) <= t for event in known)
+            wanted = (reference.value_at(feature, known, t),) if seen else None
+            assert lab.same(answer.get(user), wanted), (user, t, answer.get(user), wanted)
+
+
 ENGINES: dict[str, Answer] = {"reference": from_reference, "stream": from_stream, "batch": from_batch}
 
 
@@ -169,12 +181,7 @@ def test_value_at_any_instant_is_the_same(
 
     answers = ENGINES[engine](lab, plan, events, instants, data)
 
-    for t, answer in zip(instants, answers, strict=True):
-        for user in {user for user, _ in events}:
-            known = reference.distinct(lab.of_user(events, user))
-            seen = any(feature.window.enters(event.ts) <= t for event in known)
-            wanted = (reference.value_at(feature, known, t),) if seen else None
-            assert lab.same(answer.get(user), wanted), (user, t, answer.get(user), wanted)
+    judge(lab, feature, events, instants, answers)
 
 
 @pytest.mark.parametrize("engine", ["reference", "batch"])
@@ -192,9 +199,4 @@ def test_value_of_a_batch_view_at_any_instant_is_the_same(
     )
     instants = data.draw(st.lists(st.integers(0, 60).map(lambda n: n * MINUTE // 2), min_size=1, max_size=3))
     answers = ENGINES[engine](lab, lab.plan([feature]), events, instants, data)
-    for t, answer in zip(instants, answers, strict=True):
-        for user in {user for user, _ in events}:
-            known = reference.distinct(lab.of_user(events, user))
-            seen = any(feature.window.enters(event.ts) <= t for event in known)
-            wanted = (reference.value_at(feature, known, t),) if seen else None
-            assert lab.same(answer.get(user), wanted), (user, t, answer.get(user), wanted)
+    judge(lab, feature, events, instants, answers)

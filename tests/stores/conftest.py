@@ -45,13 +45,15 @@ def feast_store(tmp_path: Path, redis_server: RedisServer, client: redis.Redis) 
     from feast import FeatureStore, RepoConfig
 
     def build(online: dict[str, Any] | None = None, offline: dict[str, Any] | None = None) -> Any:
-        options = online or {"type": "stores.redis_online.MillraceRedisOnlineStore"}
+        options = {"type": "stores.redis_online.MillraceRedisOnlineStore", **(online or {})}
+        if "redis" in options["type"]:
+            options = {"connection_string": redis_server.connection_string, **options}
         config = RepoConfig(
             project="shop",
             provider="local",
             registry=str(tmp_path / "registry.db"),
             repo_path=tmp_path,
-            online_store={"connection_string": redis_server.connection_string, **options},
+            online_store=options,
             offline_store=offline or {"type": "stores.asof_offline.AsofOfflineStore"},
             entity_key_serialization_version=3,
         )

@@ -13,7 +13,6 @@ from typing import Any
 import redis
 
 from pipelines.stream.transport.base import LostEventsError
-from pipelines.stream.transport.redis_entries import entry_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +22,16 @@ class Place:
     url: str
     topic: str
     partition: int
+
+
+def entry_of(text: bytes | str) -> tuple[int, int]:
+    """Return an entry's id as milliseconds and number.
+
+    >>> entry_of(b"1526919030474-55"), entry_of("0")
+    ((1526919030474, 55), (0, 0))
+    """
+    time, _, number = (text.decode() if isinstance(text, bytes) else text).partition("-")
+    return int(time), int(number or 0)
 
 
 def resume(client: Any, stream: bytes, offset: str, place: Place, *, known: bool) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 
 from pipelines.partitioning import partition_of
@@ -25,10 +26,15 @@ from pipelines.stream.transport.base import (
 from pipelines.stream.transport.decoding import encode_for
 from pipelines.stream.transport.redis_bell import bell_of
 from pipelines.stream.transport.redis_client import answering, shown
-from pipelines.stream.transport.redis_entries import entries_of, entry_of
-from pipelines.stream.transport.redis_position import Place, resume
+from pipelines.stream.transport.redis_position import Place, entry_of, resume
+from pipelines.stream.transport.rejected import Rejected
 
 _AT_ONCE: Final = 10_000  # entries a round trip
+_OUR_TIME: Final = 1_000_000_000_000  # ids are milliseconds since 1970; smaller ones were made up by a producer
+_DIGITS: Final = 13  # of a time of ours, until the year 2286
+
+Entry = tuple[bytes, Sequence[bytes]]
+"""An id, and fields and values in turn."""
 
 # Drops the oldest entries beyond `keep`, but none that the known reader may still read. Without one, says what it dropped.
 _TRIM: Final = """
@@ -134,7 +140,7 @@ class RedisStreams:
                 after = resume(client, stream, offset, place, known=bool(known))
                 if after != offset:
                     return Entries([], None, after, 0)
-        return entries_of(found[0][1] if found else [], offset)
+        return _entries_of(found[0][1] if found else [], offset)
 
     def has_news(self, topic: str, partition: int, offset: str) -> bool:
         """Say whether there may be entries after an offset, of a partition at which the last read found none."""
@@ -189,6 +195,54 @@ _NOTED: dict[tuple[str, bytes], str] = {}
 
 def _stream(topic: str, partition: int) -> bytes:
     return f"events:{topic}:{partition}".encode()
+
+
+def _entries_of(found: Sequence[Entry], offset: str) -> Entries:
+    """Return what one read after an offset found."""
+    payloads: list[bytes] = []
+    at: list[bytes] = []
+    ticks: list[tuple[int, int]] = []
+    rejected: list[Rejected] = []
+    for entry, fields in found:
+        if fields[0] == b"event":
+            payloads.append(fields[1])
+            at.append(entry)
+            continue
+        named = dict(zip(fields[::2], fields[1::2], strict=True))
+        event, tick = named.get(b"event"), named.get(b"tick")
+        if event is not None:
+            payloads.append(event)
+            at.append(entry)
+        elif tick is not None and _is_number(tick):
+            ticks.append((len(payloads), int(tick)))
+        elif tick is not None:
+            rejected.append(Rejected(tick, "a tick that is no number", "bad_tick", entry.decode()))
+        else:
+            text = b" ".join(fields)
+            rejected.append(Rejected(text, "an entry without a field `event` or `tick`", "no_event", entry.decode()))
+    return Entries(
+        payloads,
+        max((t for _, t in ticks), default=None),
+        found[-1][0].decode() if found else offset,
+        len(found),
+        list(map(bytes.decode, at)),
+        _arrived(at),
+        ticks,
+        rejected,
+    )
+
+
+def _is_number(text: bytes) -> bool:
+    return 0 < len(text) <= 20 and text.isascii() and text.removeprefix(b"-").isdigit()
+
+
+def _arrived(entries: Sequence[bytes]) -> Sequence[int]:
+    """Return when entries came, microseconds; 0 where a producer made up an id."""
+    if entries and all(entry[_DIGITS : _DIGITS + 1] == b"-" for entry in entries):
+        times: Sequence[int] = np.array(entries, f"S{_DIGITS}").astype(np.int64) * 1000  # type: ignore[assignment]
+        return times
+    times = [int(entry.partition(b"-")[0]) for entry in entries]
+    return [time * 1000 if time >= _OUR_TIME else 0 for time in times]
 
 
 def _state(held: int, oldest: Any, newest: Any, taken: bytes | None, dropped: bytes | None) -> PartitionState:

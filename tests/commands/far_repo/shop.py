@@ -1,4 +1,7 @@
-"""Orders of a shop, whose lake and logs lie where SHOP_DATA says: a folder, or a bucket of an S3 that SHOP_ENDPOINT names."""
+"""Orders of a shop, whose lake and logs lie where SHOP_DATA says: a folder, or a bucket of an S3 that SHOP_ENDPOINT names.
+
+SPENDING_TIER and HABITS_TIER say which tier of the online store holds a view.
+"""
 
 import os
 from datetime import timedelta
@@ -61,6 +64,7 @@ spending = StreamFeatureView(
     timestamp_field="ordered_at",
     aggregations=[Aggregation(column="price", function="sum", time_window=HOUR, name="spent_1h")],
     schema=[Field(name="user_id", dtype=String), Field(name="spent_1h", dtype=Float64)],
+    tags={"millrace.store": os.environ.get("SPENDING_TIER", "hot")},
 )
 habits = BatchFeatureView(
     name="habits",
@@ -69,6 +73,7 @@ habits = BatchFeatureView(
     sink_source=files("habits_log", "log/habits", "event_timestamp"),
     aggregations=[Aggregation(column="price", function="mean", time_window=DAY, slide_interval=HOUR, name="price_1d")],
     schema=[Field(name="user_id", dtype=String), Field(name="price_1d", dtype=Float64)],
+    tags={"millrace.store": os.environ.get("HABITS_TIER", "hot")},
     online=True,
 )
 returns = FeatureService(name="returns", features=[spending, habits], tags={"millrace.label": "orders_lake:returned"})

@@ -75,10 +75,7 @@ class Store:
 
     def write(self, results: list[ShardRows]) -> None:
         for result in results:
-            if result.rows is not None:
-                for user, ((t, values),) in self.lab.table_logs(result.rows, self.plan.features).items():
-                    if user not in self.rows or t >= self.rows[user][0]:
-                        self.rows[user] = t, values
+            self.lab.keep_newest(self.rows, result.rows, self.plan.features)
             self.frontiers[result.shard] = result.frontier
         self.seen.append((min(self.frontiers.values()), dict(self.rows)))
 

@@ -15,10 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stores.cells.cell_columns import CellColumns, encode_timestamps
-from stores.cells.decoding import StoredTypeMismatchError
 from stores.cells.layout import ViewLayout
 from stores.cells.value_types import STORED_TYPES, UnsupportedValueTypeError, stored_type
-from stores.cells.view_decoding import decode_views
+from stores.cells.view_decoding import StoredTypeMismatchError, decode_views
 
 INT32 = st.integers(-(2**31), 2**31 - 1)
 INT64 = st.integers(-(2**63), 2**63 - 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -18,18 +17,18 @@ from stores.online import OnlineStoreUnavailable, WriteResult
 from stores.redis.connection import connect
 from stores.redis.reader import OnlineReader
 from stores.redis.writer import OnlineWriter
-from workspace.redis_server import RedisServer, start_redis
+from workspace.ports import free_port
+from workspace.redis_server import HOST, RedisServer, start_redis
 
 SLOTS, HALF = 16_384, 8192
 T = 1_772_366_400_000_000
 
 
 def free_ports() -> Iterator[int]:
-    """Free ports, low enough for a node's second port, 10,000 above."""
-    for port in range(20_000 + os.getpid() % 20_000, 55_000):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) and probe.connect_ex(("127.0.0.1", port + 10_000)):
-                yield port
+    """Free ports, so low that a node's second port, 10,000 above, is not one that the kernel lends to anybody (32768 on)."""
+    for port in range(20_000 + os.getpid() % 2_000, 22_700):
+        if all(free_port(HOST, one) == one for one in (port, port + 10_000)):
+            yield port
 
 
 @pytest.fixture(scope="module")

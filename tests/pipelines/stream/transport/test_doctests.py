@@ -7,10 +7,10 @@ from types import ModuleType
 
 import pytest
 
-from pipelines.stream.transport import redis_client, redis_entries
+from pipelines.stream.transport import redis_client, redis_position
 
 
-@pytest.mark.parametrize("module", [redis_client, redis_entries], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [redis_client, redis_position], ids=lambda module: module.__name__)
 def test_examples_are_true(module: ModuleType) -> None:
     tried = doctest.testmod(module)
     assert (tried.failed, tried.attempted > 0) == (0, True)

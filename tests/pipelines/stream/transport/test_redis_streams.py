@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,21 +18,10 @@ from workspace.redis_server import start_redis
 BLANK = {"money": 1.5, "whole": None, "word": None, "flag": None}
 
 
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with start_redis() as server:
-        yield server.url
-
-
 @pytest.fixture
 def broker(url: str) -> RedisStreams:
     redis.Redis.from_url(url).flushall()
     return open_publisher(url, partitions=3)
-
-
-@pytest.fixture
-def table(lab: Any) -> EventTable:
-    return lab.plan([lab.feature("count", None, 60_000_000, 1_000_000)]).table
 
 
 def test_what_is_published_is_read_in_order_and_each_user_from_one_partition(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,12 +19,6 @@ STREAM = "events:events:0"
 KEEP = 1_000
 
 
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with start_redis() as server:
-        yield server.url
-
-
 @pytest.fixture
 def client(url: str) -> Any:
     made = redis.Redis.from_url(url)
@@ -36,11 +29,6 @@ def client(url: str) -> Any:
 @pytest.fixture
 def broker(url: str, client: Any) -> RedisStreams:
     return RedisStreams(url, wanted=1, keep=KEEP)
-
-
-@pytest.fixture
-def table(lab: Any) -> EventTable:
-    return lab.plan([lab.feature("count", None, 60_000_000, 1_000_000)]).table
 
 
 def publish(lab: Any, broker: RedisStreams, table: EventTable, count: int) -> None:

@@ -1,0 +1,1 @@
+"""The DynamoDB room: Feast's own items, older ones never over newer ones."""

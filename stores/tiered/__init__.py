@@ -1,0 +1,1 @@
+"""The tiered room: a hot and a warm store behind one seam, view by view."""

@@ -1,0 +1,173 @@
+"""Feast plug-in: a hot store, Redis, and a warm one, DynamoDB, as one online store; a view's tag says which holds it.
+
+In `feature_store.yaml`:
+
+    online_store:
+      type: stores.tiered_online.MillraceTieredOnlineStore
+      hot: {connection_string: 127.0.0.1:6379}
+      warm: {region: eu-central-1}
+      warm_timeout_ms: 50
+
+and on a view `tags={"millrace.store": "warm"}`: `hot` (the default), `warm`, or `both`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from feast import Entity, FeatureView, RepoConfig
+from feast.repo_config import FeastConfigBaseModel
+from pydantic import PositiveFloat
+
+from contract.tags import Tier, read_tags, read_tier
+from stores.cells.feast_row import FeastRow
+from stores.cells.feature_vectors import Row, row_statuses
+from stores.cells.reading import Status
+from stores.dynamo_online import MillraceDynamoOnlineStore, MillraceDynamoOnlineStoreConfig
+from stores.feast_plugin import AskedRows, FoundRows, MillraceOnlineStore, Progress
+from stores.redis_online import MillraceRedisOnlineStore, MillraceRedisOnlineStoreConfig
+from stores.tiered.warm_calls import WarmCalls
+
+if TYPE_CHECKING:
+    from feast.infra.infra_object import InfraObject
+
+_Type = Literal["stores.tiered_online.MillraceTieredOnlineStore"]
+
+
+class MillraceTieredOnlineStoreConfig(FeastConfigBaseModel):
+    """Options of the store."""
+
+    type: _Type = "stores.tiered_online.MillraceTieredOnlineStore"
+    hot: MillraceRedisOnlineStoreConfig
+    """Options of the Redis store; its `clock` is what any ttl is measured against."""
+    warm: MillraceDynamoOnlineStoreConfig
+    """Options of the DynamoDB store."""
+    warm_timeout_ms: PositiveFloat = 50.0
+    """How long a read waits for the warm store; its features are unavailable then, the others as they are."""
+
+
+class MillraceTieredOnlineStore(MillraceOnlineStore):
+    """Two stores, by view."""
+
+    def __init__(self) -> None:
+        """Open neither yet."""
+        super().__init__()
+        self._hot = MillraceRedisOnlineStore()
+        self._warm = MillraceDynamoOnlineStore()
+        self._parts: tuple[RepoConfig, RepoConfig, RepoConfig] | None = None
+        self._calls: WarmCalls | None = None
+
+    def online_write_batch(
+        self, config: RepoConfig, table: FeatureView, data: Sequence[FeastRow], progress: Progress | None
+    ) -> None:
+        """Write rows of a view to its store, or to both, the hot one first; older ones never over newer ones.
+
+        Raises:
+            OnlineStoreUnavailable: A store that is needed does not answer.
+        """
+        hot, warm = self._configs(config)
+        tier = _tier(table)
+        if tier != "warm":
+            self._hot.online_write_batch(hot, table, data, None)
+        if tier != "hot":
+            self._warm.online_write_batch(warm, table, data, None)
+        if progress:
+            progress(len(data))
+
+    def find_rows(self, config: RepoConfig, asked: Sequence[AskedRows]) -> list[FoundRows]:
+        """Return the rows of all views, from both stores at the same time.
+
+        Rows of a warm view that does not answer in time are UNAVAILABLE. Of a view in both, the warm store is asked for the
+        rows that the hot one does not have, or has too old.
+
+        Raises:
+            OnlineStoreUnavailable: The hot store does not answer.
+        """
+        hot, warm = self._configs(config)
+        calls = self._warm_calls(config)
+        in_warm = [one for one in asked if one.layout.tier == "warm"]
+        in_hot = [one for one in asked if one.layout.tier != "warm"]
+        first = calls.start(self._warm.fetch, warm, in_warm) if in_warm else None
+        rows, as_of_us = self._hot.fetch(hot, in_hot, timed=any(one.layout.ttl_us for one in asked))
+        found = {id(one): _judged(one, some, as_of_us) for one, some in zip(in_hot, rows, strict=True)}
+        second = []
+        for one in in_hot:
+            lost = [row for row, status in enumerate(found[id(one)].statuses) if status != Status.PRESENT]
+            if one.layout.tier == "both" and lost:
+                ask = replace(one, entity_keys=[one.entity_keys[row] for row in lost])
+                second.append((one, lost, ask, calls.start(self._warm.fetch, warm, [ask])))
+        if first is not None:
+            answer = first.answer()
+            for place, one in enumerate(in_warm):
+                found[id(one)] = _judged(one, answer[place] if answer else None, as_of_us)
+        for one, lost, ask, call in second:
+            answer = call.answer()
+            _fill(found[id(one)], lost, _judged(ask, answer[0] if answer else None, as_of_us))
+        return [found[id(one)] for one in asked]
+
+    def update(
+        self,
+        config: RepoConfig,
+        tables_to_delete: Sequence[FeatureView],
+        tables_to_keep: Sequence[FeatureView],
+        entities_to_delete: Sequence[Entity],
+        entities_to_keep: Sequence[Entity],
+        partial: bool,
+    ) -> None:
+        """Make room for views in the stores that their tags name; what is gone leaves both.
+
+        Raises:
+            TagError: A view's tag names no tier; nothing is changed.
+        """
+        hot, warm = self._configs(config)
+        tiers = [_tier(view) for view in tables_to_keep]
+        for store, own, other in ((self._hot, hot, "warm"), (self._warm, warm, "hot")):
+            kept = [view for view, tier in zip(tables_to_keep, tiers, strict=True) if tier != other]
+            store.update(own, tables_to_delete, kept, entities_to_delete, entities_to_keep, partial)
+
+    def teardown(self, config: RepoConfig, tables: Sequence[FeatureView], entities: Sequence[Entity]) -> None:
+        """Empty both stores."""
+        hot, warm = self._configs(config)
+        self._hot.teardown(hot, tables, entities)
+        self._warm.teardown(warm, tables, entities)
+
+    def plan(self, config: RepoConfig, desired_registry_proto: Any) -> list[InfraObject]:
+        """Return nothing: `update` looks for itself."""
+        return []
+
+    def _configs(self, config: RepoConfig) -> tuple[RepoConfig, RepoConfig]:
+        """Return the configurations of the hot and the warm store: this one with their options."""
+        if self._parts is None or self._parts[0] is not config:
+            parts = []
+            for options in (config.online_store.hot, config.online_store.warm):
+                part = config.model_copy()
+                part._online_store = options
+                parts.append(part)
+            self._parts = config, parts[0], parts[1]
+        return self._parts[1:]
+
+    def _warm_calls(self, config: RepoConfig) -> WarmCalls:
+        if self._calls is None:
+            self._calls = WarmCalls(config.online_store.warm_timeout_ms / 1000)
+        return self._calls
+
+
+def _tier(view: FeatureView) -> Tier:
+    return read_tier(view.name, read_tags(view.name, view.tags, "view"))
+
+
+def _judged(asked: AskedRows, rows: list[Row] | None, as_of_us: int | None) -> FoundRows:
+    """Return rows with their statuses; None for rows that did not come in time."""
+    if rows is None:
+        size = len(asked.entity_keys)
+        return FoundRows([[None] * (len(asked.names) + 1)] * size, [Status.UNAVAILABLE] * size)
+    return FoundRows(rows, row_statuses([row[-1] for row in rows], asked.layout.ttl_us, as_of_us))
+
+
+def _fill(found: FoundRows, lost: Sequence[int], warm: FoundRows) -> None:
+    """Put the warm store's rows in the places of those that the hot one lost, where it has one or did not answer."""
+    for place, row, status in zip(lost, warm.rows, warm.statuses, strict=True):
+        if status != Status.NOT_FOUND:
+            found.rows[place], found.statuses[place] = row, status
