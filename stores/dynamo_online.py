@@ -64,6 +64,13 @@ class MillraceDynamoOnlineStore(MillraceOnlineStore):
 
     _opened: tuple[DynamoSettings, DynamoTables] | None = None
 
+    def open(self, config: RepoConfig) -> DynamoTables:
+        """Return the tables; the first time a client is made, which takes a while and sends nothing."""
+        wanted = settings(config.online_store)
+        if self._opened is None or self._opened[0] != wanted:
+            self._opened = wanted, DynamoTables(wanted)
+        return self._opened[1]
+
     def online_write_batch(
         self, config: RepoConfig, table: FeatureView, data: Sequence[FeastRow], progress: Progress | None
     ) -> None:
@@ -72,7 +79,7 @@ class MillraceDynamoOnlineStore(MillraceOnlineStore):
         Raises:
             OnlineStoreUnavailable: DynamoDB does not answer.
         """
-        layout, tables = layout_of(table, config), self._tables(config)
+        layout, tables = layout_of(table, config), self.open(config)
         join_keys = {name for name, _ in layout.join_keys}  # among a stream view's features; the id has them already
         newest: dict[str, tuple[int, FeastRow]] = {}
         for row in data:
@@ -101,7 +108,7 @@ class MillraceDynamoOnlineStore(MillraceOnlineStore):
         Raises:
             OnlineStoreUnavailable: DynamoDB does not answer.
         """
-        tables = self._tables(config)
+        tables = self.open(config)
         places = [
             (
                 tables.settings.table_name(one.layout.project, one.layout.name),
@@ -133,7 +140,7 @@ class MillraceDynamoOnlineStore(MillraceOnlineStore):
         for layout in [layout_of(view, config) for view in tables_to_keep]:
             tags = getattr(config.online_store, "tags", None)
             create_table(
-                self._tables(config).client, self._tables(config).settings.table_name(layout.project, layout.name), tags
+                self.open(config).client, self.open(config).settings.table_name(layout.project, layout.name), tags
             )
         for view in tables_to_delete:
             self._drop(config, view)
@@ -142,7 +149,7 @@ class MillraceDynamoOnlineStore(MillraceOnlineStore):
         """Drop all tables, that of the stream's progress too."""
         for view in tables:
             self._drop(config, view)
-        opened = self._tables(config)
+        opened = self.open(config)
         drop_table(opened.client, opened.settings.table_name(config.project, TABLE))
 
     def plan(self, config: RepoConfig, desired_registry_proto: Any) -> list[InfraObject]:
@@ -151,14 +158,8 @@ class MillraceDynamoOnlineStore(MillraceOnlineStore):
 
     def _drop(self, config: RepoConfig, view: FeatureView) -> None:
         name = compute_versioned_name(view, config.registry.enable_online_feature_view_versioning)
-        opened = self._tables(config)
+        opened = self.open(config)
         drop_table(opened.client, opened.settings.table_name(config.project, name))
-
-    def _tables(self, config: RepoConfig) -> DynamoTables:
-        wanted = settings(config.online_store)
-        if self._opened is None or self._opened[0] != wanted:
-            self._opened = wanted, DynamoTables(wanted)
-        return self._opened[1]
 
 
 def _entity_id(entity_key: EntityKey) -> str:

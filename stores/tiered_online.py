@@ -89,6 +89,8 @@ class MillraceTieredOnlineStore(MillraceOnlineStore):
         calls = self._warm_calls(config)
         in_warm = [one for one in asked if one.layout.tier == "warm"]
         in_hot = [one for one in asked if one.layout.tier != "warm"]
+        if any(one.layout.tier != "hot" for one in asked):
+            self._warm.open(warm)  # not in the time of the call
         first = calls.start(self._warm.fetch, warm, in_warm) if in_warm else None
         rows, as_of_us = self._hot.fetch(hot, in_hot, timed=any(one.layout.ttl_us for one in asked))
         found = {id(one): _judged(one, some, as_of_us) for one, some in zip(in_hot, rows, strict=True)}

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 import redis
+import yaml
 
 from commands.loop.home import open_home
 from pipelines.plan_view import plan_views
 from pipelines.stream.transport.open import transport_address
-from workspace.workspace import Workspace, read_declarations
+from workspace.workspace import Workspace, load_config, read_declarations
 
 pytestmark = pytest.mark.slow  # a home has a Redis of its own
 
@@ -58,3 +59,16 @@ def test_other_commands_find_the_broker_of_the_run(tmp_path: Path, monkeypatch: 
         assert transport_address(plan_views(read_declarations(workspace))) == server.url
         monkeypatch.setenv("MILLRACE_BROKER", "redis://elsewhere:1")
         assert transport_address(plan_views(read_declarations(workspace))) == "redis://elsewhere:1"
+
+
+def test_a_run_of_a_tiered_repo_has_a_hot_store_of_its_own_and_the_warm_one_that_is_named(tmp_path: Path) -> None:
+    repo = tmp_path / "repo"
+    repo.mkdir()
+    settings = yaml.safe_load((REPO / "feature_store.yaml").read_text())
+    warm = {"region": "us-east-1", "endpoint_url": "http://elsewhere"}
+    settings["online_store"] = {"type": "stores.tiered_online.MillraceTieredOnlineStore", "hot": {}, "warm": warm}
+    (repo / "feature_store.yaml").write_text(yaml.safe_dump(settings))
+    with open_home(repo, tmp_path / "data") as (workspace, server):
+        options = load_config(workspace).online_store
+        assert (options.hot.connection_string, options.hot.clock) == (server.connection_string, "stream")
+        assert options.warm.endpoint_url == "http://elsewhere"
