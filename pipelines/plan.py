@@ -60,6 +60,11 @@ class EventTable:
     registry: str = ""
     arrived: str = ""
 
+    @property
+    def topic_name(self) -> str:
+        """Return what the topic is called, or would be."""
+        return self.topic or self.name
+
     def schema(self) -> pa.Schema:
         """Return the Arrow schema of the topic's events."""
         return _schema_of(self.columns)

@@ -72,11 +72,13 @@ def build_dataflow(
             op.stateful_batch(
                 plan.view,
                 shares,
-                _building(plan, state, generation, reader.partitions(_topic(plan)), snapshots, watch),
+                _building(plan, state, generation, reader.partitions(plan.table.topic_name), snapshots, watch),
             )
         )
         if logs:
-            build = _building(plan, state, generation, reader.partitions(_topic(plan)), snapshots, None, log=True)
+            build = _building(
+                plan, state, generation, reader.partitions(plan.table.topic_name), snapshots, None, log=True
+            )
             rows_of_logs.append(op.stateful_batch(log_step(plan.view), shares, build))
     if rows_of_logs:
         sink = LogSink({plan.view: plan.log for plan in plans}, lambda: max(shards, generation().most), snapshots)
@@ -103,13 +105,9 @@ def _building(
     return lambda saved: ViewLogic(plan, state, generation(), partitions, snapshots, watch, saved, log=log)
 
 
-def _topic(plan: ViewPlan) -> str:
-    return plan.table.topic or plan.table.name
-
-
 def _sharing(plan: ViewPlan, shards: int) -> Callable[[EventBatch], list[tuple[str, Share]]]:
     def share(batch: EventBatch) -> list[tuple[str, Share]]:
-        if batch.topic != plan.table.topic:
+        if batch.topic != plan.table.topic_name:
             return []
         if shards == 1:
             return [(f"{plan.view}/0", Share(0, batch.partition, batch.events, batch.now, batch.late_before))]
@@ -129,7 +127,7 @@ def _tables(plans: Sequence[ViewPlan]) -> dict[str, tuple[EventTable, tuple[str,
     """Return each topic's table and the columns that its events must have."""
     tables: dict[str, tuple[EventTable, tuple[str, ...]]] = {}
     for plan in plans:
-        topic = plan.table.topic or plan.table.name
+        topic = plan.table.topic_name
         table, required = tables.get(topic, (plan.table, (plan.table.timestamp, plan.table.event_id)))
         if table != plan.table:
             raise PlanError(

@@ -143,7 +143,7 @@ class Intake:
         )
         rejected = [replace(bad[place], offset=given.offset(place)) for place in sorted(bad)]
         events, landed = _only(table, verdict == Verdict.TAKEN), _only(table, verdict <= Verdict.LATE)
-        topic = self.table.topic or self.table.name
+        topic = self.table.topic_name
         return EventBatch(topic, self.partition, events, landed, rejected, self.now, clock.late_before)
 
     def _late(self, t: int) -> tuple[str, str]:

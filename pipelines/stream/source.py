@@ -59,7 +59,7 @@ class EventSource(FixedPartitionedSource[EventBatch, Position]):
     ) -> None:
         """Note what to read; nothing is opened before Bytewax asks for a partition."""
         self._reader = reader
-        self._tables = {table.topic or table.name: (table, required) for table, required in tables}
+        self._tables = {table.topic_name: (table, required) for table, required in tables}
         self._clock = clock
         self._outage = Outage("broker")
 
@@ -92,7 +92,7 @@ class EventPartition(StatefulSourcePartition[EventBatch, Position]):
         """Start after `offset`."""
         self._reader = reader
         self._intake = intake
-        self._topic = intake.table.topic or intake.table.name
+        self._topic = intake.table.topic_name
         self._offset = offset
         self._clock = clock
         self._outage = outage

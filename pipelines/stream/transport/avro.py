@@ -41,7 +41,7 @@ def encode_avro(table: EventTable, events: pa.Table) -> list[bytes]:
     schema = _plain(table.encoding_schema)
     head = b""
     if table.registry:
-        number = number_of_schema(table.registry, f"{table.topic or table.name}-value", table.encoding_schema)
+        number = number_of_schema(table.registry, f"{table.topic_name}-value", table.encoding_schema)
         head = b"\0" + number.to_bytes(4, "big")
     kinds = _kinds(table.encoding_schema)  # fields that are no columns take their defaults
     columns = {name: _values(events[name], kinds[name]) for name in events.column_names if name in kinds}

@@ -68,7 +68,7 @@ class KafkaTopics:
         """
         if not len(events):
             return 0
-        topic, key = table.topic or table.name, events[table.partition_by or table.event_id]
+        topic, key = table.topic_name, events[table.partition_by or table.event_id]
         partitions = partition_of([key], self.partitions(topic)).tolist()
         keys = key.cast(pa.string()).to_pylist()
         self._send(

@@ -56,7 +56,7 @@ class ParquetReplay:
 @lru_cache(maxsize=64)
 def _payloads(folder: Path, table: EventTable, partition: int, partitions: int) -> list[bytes]:
     """Return a partition's events as JSON, by event time."""
-    path = folder / (table.topic or table.name)
+    path = folder / table.topic_name
     if not path.exists():
         raise TransportError(f"no Parquet in {path}; put the events of topic {path.name} there.")
     events = pq.read_table(path, columns=table.schema().names).cast(table.schema())

@@ -99,7 +99,7 @@ class RedisStreams:
         """
         if not len(events):
             return 0
-        topic = table.topic or table.name
+        topic = table.topic_name
         partition = partition_of([events[table.partition_by or table.event_id]], self.partitions(topic)).tolist()
         payloads = encode_for(table, events)
         self._send(topic, [(place, b"event", event) for place, event in zip(partition, payloads, strict=True)])
