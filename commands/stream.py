@@ -152,7 +152,7 @@ def main() -> None:
             workers_per_process=read_whole("WORKERS", 1),
             process_id=process if addresses else None,
             addresses=addresses or None,
-            epoch_interval=timedelta(seconds=read_number("EPOCH_SECONDS", 30.0)),
+            epoch_interval=timedelta(seconds=read_number("EPOCH_SECONDS", 60.0)),
             recovery_config=RecoveryConfig(str(recovery)),  # type: ignore[no-untyped-call]
         )
     except BytewaxRuntimeError as error:

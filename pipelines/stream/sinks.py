@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -28,6 +29,10 @@ MANY: Final = 100_000
 
 JOINED: Final = 64
 """Batches that are joined while an epoch goes on: an epoch has thousands, and to look at each at its end takes too long."""
+
+
+PAUSE: Final = 0.2
+"""Seconds after a snapshot until its events are landed: at the end of an epoch the stream waits for other snapshots."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +107,16 @@ class _LakePartition(StatefulSinkPartition[EventBatch, Unlanded | None]):
         if len(events) > MANY:
             self._land(events, name)
             return None
-        self._landing = self._lander.submit(self._land, events, name)
+        self._landing = self._lander.submit(self._land_at, time.monotonic() + PAUSE, events, name)
         return Unlanded(name, _bytes_of(events))
 
     def close(self) -> None:
         self.snapshot()
         self._wait()
+
+    def _land_at(self, when: float, events: pa.Table, name: str) -> None:
+        time.sleep(max(when - time.monotonic(), 0))
+        self._land(events, name)
 
     def _wait(self) -> None:
         if self._landing is not None:
