@@ -16,7 +16,7 @@ from pipelines.stream.intake import EventBatch, Intake, Waiting, system_clock
 from pipelines.stream.outage import Outage
 from pipelines.stream.transport.base import Entries, EventReader, Retaining, Ringing, TransportUnavailable
 
-READ = 10_000  # entries a read
+READ = 20_000  # entries a read, and the events of a batch while a stream catches up
 IDLE = timedelta(milliseconds=5)
 
 BUSY: Final = 0.1
