@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -145,6 +146,7 @@ def main() -> None:
         threading.Thread(target=tidy, name="compaction", daemon=True).start()
     # Workers and the threads that write take turns after half a millisecond, not five: each step of a small batch waits for that.
     sys.setswitchinterval(0.0005)
+    gc.freeze()  # a look through all that was imported holds the stream up for a tenth of a second
     print("streaming; Ctrl-C stops", flush=True)
     try:
         cli_main(  # type: ignore[no-untyped-call]
@@ -152,7 +154,7 @@ def main() -> None:
             workers_per_process=read_whole("WORKERS", 1),
             process_id=process if addresses else None,
             addresses=addresses or None,
-            epoch_interval=timedelta(seconds=read_number("EPOCH_SECONDS", 60.0)),
+            epoch_interval=timedelta(seconds=read_number("EPOCH_SECONDS", 20.0)),
             recovery_config=RecoveryConfig(str(recovery)),  # type: ignore[no-untyped-call]
         )
     except BytewaxRuntimeError as error:
