@@ -90,6 +90,7 @@ class OnlinePartition(StatefulSinkPartition[ShardRows, None]):
         self._writing = False
         self._closed = False
         self._failed: BaseException | None = None
+        self._raised = False
         self._thread = threading.Thread(target=self._write, daemon=True)
         self._thread.start()
 
@@ -109,14 +110,16 @@ class OnlinePartition(StatefulSinkPartition[ShardRows, None]):
             self._raise()
 
     def close(self) -> None:
-        """Store what waits, and end."""
-        self.snapshot()
+        """Store what waits, and end. What failed has been raised before: Bytewax aborts without a word on a second time."""
+        if not self._raised:
+            self.snapshot()
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def _raise(self) -> None:
         if self._failed is not None:
+            self._raised = True
             raise self._failed
 
     def _write(self) -> None:

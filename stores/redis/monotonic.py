@@ -132,7 +132,7 @@ def send_rows(client: Client, rows: PackedRows) -> int:
             replies[index] = reply
     for reply in replies:
         if isinstance(reply, ResponseError):
-            if str(reply).split(" ", 1)[0] in _PASSING:
+            if _may_pass(str(reply)):
                 raise unavailable(address_of(client), reply) from reply
             raise reply
     return sum(replies)
@@ -152,6 +152,17 @@ def packed_string(content: bytes) -> bytes:
     if length < _MIDDLE:
         return bytes((_STR16,)) + length.to_bytes(2, "big") + content
     return bytes((_STR32,)) + length.to_bytes(4, "big") + content
+
+
+def _may_pass(error: str) -> bool:
+    """Say whether what Redis refused may be well again; before version 7 a script's own error is inside another.
+
+    >>> _may_pass("OOM command not allowed"), _may_pass("Error running script (call to f_1): @user_script: 84: -OOM no")
+    (True, True)
+    >>> _may_pass("WRONGTYPE Operation against a key"), _may_pass("ERR no such OOM")
+    (False, False)
+    """
+    return error.split(" ", 1)[0] in _PASSING or any(f"-{word} " in error for word in _PASSING)
 
 
 def _groups(client: Client, keys: Strings, most: int) -> Iterator[npt.NDArray[np.int64]]:

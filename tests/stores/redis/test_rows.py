@@ -277,10 +277,22 @@ def test_redis_that_is_away_is_named_with_what_to_do(clicks: ViewLayout) -> None
         connect(address)
 
 
-def test_write_that_redis_refuses_is_raised(client: redis.Redis, clicks: ViewLayout) -> None:
+def test_redis_without_memory_is_unavailable_for_it_may_get_some(client: redis.Redis, clicks: ViewLayout) -> None:
+    write(client, clicks, ("a", T, 1))
     client.config_set("maxmemory", "1")
     try:
-        with pytest.raises(redis.ResponseError, match="OOM"):
-            write(client, clicks, ("a", T, 1))
+        with pytest.raises(OnlineStoreUnavailable, match="OOM"):
+            write(client, clicks, ("a", T + 1, 2))
     finally:
         client.config_set("maxmemory", "0")
+    write(client, clicks, ("a", T + 1, 2))
+    assert stored(client, clicks, "a") == (T + 1, 2)
+
+
+def test_write_that_redis_refuses_is_raised(client: redis.Redis, clicks: ViewLayout) -> None:
+    write(client, clicks, ("a", T, 1))
+    (key,) = client.keys()
+    client.delete(key)
+    client.set(key, "no hash")
+    with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
+        write(client, clicks, ("a", T + 1, 2))
