@@ -63,7 +63,7 @@ class ViewParts:
 
         Args:
             plan: The view.
-            folder: Where pages are kept; None for nowhere.
+            folder: Where pages and events that wait long are kept; None for nowhere.
             name: Begins the names of this shard's folders there.
             saved: The parts.
             ways: Those of an empty part.
@@ -73,7 +73,9 @@ class ViewParts:
         self._ways = [part.ways for part in saved] or [ways]
         self._names = [f"{name}-{number}" for number in range(len(self._ways))]
         self._pages: list[PagedArrays | None] = [None] * len(self._ways)
-        self._states = [self._restored(number, part) for number, part in enumerate(saved)] or [ViewState(plan)]
+        self._states = [self._restored(number, part) for number, part in enumerate(saved)] or [
+            ViewState(plan, folder=self._own_folder(0))
+        ]
 
     @property
     def frontier(self) -> int:
@@ -102,6 +104,7 @@ class ViewParts:
         """Return what it takes to go on; `attempt` runs the writing of files, and may run it again when it fails."""
         saved = []
         for number, (state, ways) in enumerate(zip(self._states, self._ways, strict=True)):
+            attempt(state.put_aside)
             view = state.snapshot()
             if self._folder is None:
                 arrays = {name: array.copy() for name, array in view.arrays.items()}
@@ -120,7 +123,10 @@ class ViewParts:
             pages = PagedArrays(self._folder / part.folder)
             view = replace(view, arrays=pages.load(part.kept, tidy=ours))
             self._pages[number] = pages if ours else None
-        return ViewState(self._plan, view, lambda table: went(part.ways, self._plan, table))
+        return ViewState(self._plan, view, lambda table: went(part.ways, self._plan, table), self._own_folder(number))
+
+    def _own_folder(self, number: int) -> Path | None:
+        return self._folder / self._names[number] if self._folder is not None else None
 
     def _shared(self, events: pa.Table) -> list[tuple[ViewState, pa.Table]]:
         if len(self._states) == 1:

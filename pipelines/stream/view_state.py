@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ from pipelines.semantics.panes.order import distinct
 from pipelines.semantics.rows import Rows, Times
 from pipelines.stream.calendar import Calendar
 from pipelines.stream.entities import EntityNumbers
-from pipelines.stream.pending import Pending
+from pipelines.stream.pending import Held, Pending
 
 _SECOND = 1_000_000
 
@@ -32,14 +33,14 @@ class Snapshot:
     Attributes:
         frontier: The instant, microseconds, up to which rows have been given.
         settled: The earliest event time that may still come, microseconds.
-        pending: Events that do not count yet.
+        pending: Events that do not count yet, and the files that have such.
         arrays: The state, the ids that have been counted, the texts and the join keys, int64 by name. They are those of the
             state itself, so that keeping what changed needs no copy.
     """
 
     frontier: int
     settled: int
-    pending: tuple[pa.Table, ...]
+    pending: Held
     arrays: dict[str, Ints]
 
 
@@ -55,6 +56,7 @@ class ViewState:
         plan: ViewPlan,
         snapshot: Snapshot | None = None,
         mine: Callable[[pa.Table], npt.NDArray[np.bool_]] | None = None,
+        folder: Path | None = None,
     ) -> None:
         """Start empty, or from a snapshot.
 
@@ -63,6 +65,7 @@ class ViewState:
             snapshot: What to go on from.
             mine: Says of rows with join keys which are of entities that are followed here; the others of the snapshot belong
                 to another shard by now, and no row of theirs is given any more. None for all.
+            folder: For files of events that wait long; None keeps them in memory, and in snapshots.
         """
         self.plan = plan
         self.frontier = EVER
@@ -74,7 +77,8 @@ class ViewState:
         self._leaving = [Calendar() for _ in range(self._live.program.windows)]
         self._ending = Calendar()
         self._numbers = EntityNumbers(plan.keys)
-        self._pending = Pending()
+        self._folder = folder
+        self._pending = Pending(plan.table.timestamp, folder)
         self._given = np.zeros(0, np.int64)  # the time of each entity's last row
         if snapshot is not None:
             self._restore(snapshot, mine)
@@ -82,6 +86,14 @@ class ViewState:
     def __len__(self) -> int:
         """Return the number of panes and waiting events held."""
         return self._live.size() + len(self._pending)
+
+    def put_aside(self) -> None:
+        """Get ready for a snapshot: write the events that must not stay in memory, if there is a folder.
+
+        Raises:
+            OSError: The disk is full or away; nothing is lost, and it may be tried again.
+        """
+        self._pending.put_aside()
 
     def snapshot(self) -> Snapshot:
         """Return what it takes to go on from here, good until the state moves on."""
@@ -93,10 +105,10 @@ class ViewState:
         if entities is not None:
             for name in self.plan.keys:
                 arrays |= _words_of(f"key:{name}", _array(entities[name]))
-        return Snapshot(self.frontier, self.settled, self._pending.tables(), arrays)
+        return Snapshot(self.frontier, self.settled, self._pending.held(), arrays)
 
     def held(self) -> dict[str, int]:
-        """Return how many entities, panes (with sessions), waiting events and bytes are held, by name."""
+        """Return how many entities, panes (with sessions), waiting events and bytes of memory are held, by name."""
         live = self._live
         size = live.memory.words.nbytes + live.seen.table.nbytes + self._given.nbytes + self._pending.nbytes
         return {
@@ -109,10 +121,8 @@ class ViewState:
     def _restore(self, snapshot: Snapshot, mine: Callable[[pa.Table], npt.NDArray[np.bool_]] | None) -> None:
         arrays, plan = snapshot.arrays, self.plan
         self.frontier, self.settled = snapshot.frontier, snapshot.settled
-        pending = snapshot.pending
-        if mine is not None:
-            pending = tuple(table.filter(pa.array(mine(table))) for table in pending)
-        self._pending = Pending(pending, plan.table.timestamp)
+        until = self.frontier - plan.features[0].window.delay
+        self._pending = Pending(plan.table.timestamp, self._folder, snapshot.pending, until, mine)
         kinds = {name: self._schema.field(name).type for name in plan.keys}
         if any(name.startswith("key:") for name in arrays):
             columns = {name: _column_of(f"key:{name}", arrays, kinds[name]) for name in plan.keys}
