@@ -77,9 +77,10 @@ class ViewState:
         self._leaving = [Calendar() for _ in range(self._live.program.windows)]
         self._ending = Calendar()
         self._numbers = EntityNumbers(plan.keys)
-        self._folder = folder
-        self._pending = Pending(plan.table.timestamp, folder)
         self._given = np.zeros(0, np.int64)  # the time of each entity's last row
+        until = self.frontier if snapshot is None else snapshot.frontier - plan.features[0].window.delay
+        held = () if snapshot is None else snapshot.pending
+        self._pending = Pending(plan.table.timestamp, folder, held, until, mine)
         if snapshot is not None:
             self._restore(snapshot, mine)
 
@@ -121,8 +122,6 @@ class ViewState:
     def _restore(self, snapshot: Snapshot, mine: Callable[[pa.Table], npt.NDArray[np.bool_]] | None) -> None:
         arrays, plan = snapshot.arrays, self.plan
         self.frontier, self.settled = snapshot.frontier, snapshot.settled
-        until = self.frontier - plan.features[0].window.delay
-        self._pending = Pending(plan.table.timestamp, self._folder, snapshot.pending, until, mine)
         kinds = {name: self._schema.field(name).type for name in plan.keys}
         if any(name.startswith("key:") for name in arrays):
             columns = {name: _column_of(f"key:{name}", arrays, kinds[name]) for name in plan.keys}

@@ -173,3 +173,17 @@ def test_another_number_of_shards_shares_out_what_waits_in_files(lab: Any, tmp_p
 
 def rows_of(table: pa.Table | None) -> list[str]:
     return [] if table is None else [str(row) for row in table.to_pylist()]
+
+
+def test_a_shard_finds_its_files_again_in_the_same_folder(lab: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(pending, "BUFFERED", 0)
+    plan = lab.plan([lab.feature("sum", "whole", 10 * MINUTE, MINUTE, DAY)])
+    blank = {"money": None, "word": None, "flag": None}
+    events = lab.table([(f"user {n % 5}", Event(n * MINUTE, n, blank | {"whole": n})) for n in range(60)])
+    memory = ViewParts(plan, None, "view", (), first_ways(1, 0))
+    view = ViewParts(plan, tmp_path, "view", (), first_ways(1, 0))
+    empty = events.slice(0, 0)
+    for now, some in [(MINUTE, events), (DAY + 25 * MINUTE, empty), (DAY + 45 * MINUTE, empty), (2 * DAY, empty)]:
+        assert sorted(rows_of(view.advance(some, now))) == sorted(rows_of(memory.advance(some, now)))
+        saved = pickle.loads(pickle.dumps(view.save(lambda write: write())))
+        view = ViewParts(plan, tmp_path, "view", saved, first_ways(1, 0))
