@@ -90,6 +90,16 @@ def test_files_give_what_memory_gives_whenever_it_is_killed(
         assert len(waiting) == len(memory) == 0
 
 
+def test_a_restart_in_the_middle_of_a_file_gives_only_what_was_left(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(pending, "BUFFERED", 0)
+    waiting = Pending("at", tmp_path / "part", until=0)
+    keep(waiting, batch([1, 2], [3 * SPAN, 3 * SPAN + 5 * MINUTE]))
+    assert taken(waiting, 3 * SPAN + 2 * MINUTE) == [1]
+    waiting.put_aside()
+    again = Pending("at", tmp_path / "part", waiting.held(), 3 * SPAN + 2 * MINUTE)
+    assert taken(again, 4 * SPAN) == [2]
+
+
 def test_memory_is_bounded_while_a_week_of_events_waits(tmp_path: Path) -> None:
     waiting, memory, sizes = Pending("at", tmp_path / "part"), Pending("at"), []
     for hour in range(7 * 24):
