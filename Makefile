@@ -83,7 +83,7 @@ run: setup  ## all of it, then live traffic until Ctrl-C (ONCE=1 EVENTS=file.par
 status: setup  ## show what is there, how far the stream is and what it could not use (WATCH=2 refreshes)
 	@$(PY) -m commands status
 
-compact: setup  ## make few files of the many that the stream landed, for days that are over (FROM= TO= GRACE=1h)
+compact: setup  ## make few files of the many that the stream wrote to lake and feature logs, for days that are over (FROM= TO= GRACE=1h)
 	@$(PY) -m commands compact
 
 replay-dead-letters: setup  ## put rejected events back once they are mended (REASON=missing,future FILE=edited.jsonl)

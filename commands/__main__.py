@@ -27,7 +27,7 @@ COMMANDS = {
     "validate": "check events and feature logs",
     "parity": "hold online against offline",
     "status": "show what is there and how far the stream is",
-    "compact": "make few files of what the stream landed",
+    "compact": "make few files of what the stream landed and logged",
     "replay-dead-letters": "put mended events back on their topics",
     "run": "do all of it, and keep traffic going",
 }

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contract.durations import parse_duration
+from contract.tags import read_tags, read_tier
 from pipelines.plan import EventTable, ViewPlan
 from pipelines.semantics.aggregators.table import parse_function
 from pipelines.semantics.feature import Feature
@@ -44,6 +45,7 @@ class Declared:
         services: The services: their parts as text, by service; features are among the parts.
         unread: Views whose plan this version cannot read, and why.
         at: When it was applied; empty for what is only declared.
+        tiers: Where the rows of each online view lie, by view; a record of before this was kept has none.
     """
 
     plans: Mapping[str, ViewPlan]
@@ -52,6 +54,7 @@ class Declared:
     services: Mapping[str, Mapping[str, str]]
     unread: Mapping[str, str] = field(default_factory=dict)
     at: str = ""
+    tiers: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_declared(declared: RepoContents, plans: Sequence[ViewPlan]) -> Declared:
@@ -66,6 +69,9 @@ def read_declared(declared: RepoContents, plans: Sequence[ViewPlan]) -> Declared
         {plan.view: source_of(plan.transform) for plan in plans if plan.transform is not None},
         others,
         {service.name: _service(service) for service in declared.feature_services},
+        tiers={
+            view.name: read_tier(view.name, read_tags(view.name, view.tags, "view")) for view in views if view.online
+        },
     )
 
 
@@ -79,6 +85,7 @@ def write_applied(workspace: Workspace, now: Declared) -> None:
         "transforms": {p.view: _pickled(p.transform, workspace.repo) for p in now.plans.values() if p.transform},
         "others": now.others,
         "services": now.services,
+        "tiers": now.tiers,
     }
     write_whole(workspace.data / FILE, json.dumps(record, indent=1))
 
@@ -102,7 +109,8 @@ def read_applied(workspace: Workspace) -> Declared | None:
             plans[view] = _plan(one, record["transforms"].get(view))
         except Exception as error:  # whatever a version that is gone wrote, or a transform that needs what is gone
             unread[view] = f"{type(error).__name__}: {error}"
-    return Declared(plans, record["sources"], record["others"], record["services"], unread, record["at"])
+    tiers = record.get("tiers", {})
+    return Declared(plans, record["sources"], record["others"], record["services"], unread, record["at"], tiers)
 
 
 def source_of(function: Any) -> str:

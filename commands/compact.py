@@ -1,10 +1,11 @@
-"""Makes few files of the many that the stream landed in the lake, for days that are over. `make compact`."""
+"""Makes few files of the many that the stream landed in the lake and wrote to feature logs, for days that are over. `make compact`."""
 
 from __future__ import annotations
 
 import os
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -15,23 +16,70 @@ from contract.durations import SECOND, format_duration, parse_duration
 from pipelines.batch.lake import DAY, days_of, micros, newest_event
 from pipelines.plan import EventTable, ViewPlan
 from pipelines.stream.compaction import GRACE, Compacted, CompactionError, compact_day, compacting
+from pipelines.stream.log_compaction import compact_log_day
+from stores.parquet.log_commit import day_folder
+from workspace.addresses import is_local, open_address
 from workspace.workspace import Workspace
 
 EVERY: Final = 600.0
-"""Seconds between two looks of the stream at the days of the lake."""
+"""Seconds between two looks of the stream at the days of the lake and the logs."""
 
 
-def days_over(table: EventTable) -> list[str]:
-    """Return the days of a table's lake that are over: what still comes for them is late."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A folder of days that is compacted.
+
+    Attributes:
+        name: What it is called.
+        folder: Where the days are.
+        table: The events by which a day is over.
+        compact: Compacts one day: takes its name, and the seconds that replaced files stay.
+    """
+
+    name: str
+    folder: Path
+    table: EventTable
+    compact: Callable[[str, float], Compacted]
+
+
+def days_over(table: EventTable, folder: str | None = None) -> list[str]:
+    """Return the days of a folder, by itself the table's lake, that are over: what still comes for them is late."""
     days = days_of(table.lake)
     newest = max((newest_event(table, day) for day in days[-2:]), default=-1)
-    return [day for day in days if micros(day) + DAY + table.lateness <= newest]
+    return [day for day in days_of(folder or table.lake) if micros(day) + DAY + table.lateness <= newest]
 
 
 def landed_tables(plans: Sequence[ViewPlan]) -> list[EventTable]:
     """Return the tables that a stream lands, each once."""
     tables = {plan.table.lake: plan.table for plan in plans if plan.table.topic}
     return [table for lake, table in sorted(tables.items()) if Path(lake).is_dir()]
+
+
+def places_of(plans: Sequence[ViewPlan]) -> list[Place]:
+    """Return what a stream fills with small files on this machine: the lake's tables, and the feature logs of its views."""
+
+    def lake(table: EventTable) -> Place:
+        folder = Path(table.lake)
+        return Place(
+            table.name,
+            folder,
+            table,
+            lambda day, grace: compact_day(folder / day_folder(day), table.timestamp, time.time(), grace),
+        )
+
+    def log(plan: ViewPlan) -> Place:
+        folder = Path(open_address(plan.log)[1])
+        return Place(
+            f"log of {plan.view}",
+            folder,
+            plan.table,
+            lambda day, grace: compact_log_day(folder, day, time.time(), grace),
+        )
+
+    tables = landed_tables(plans)
+    streamed = [plan for plan in plans if plan.kind == "stream" and plan.table in tables and is_local(plan.log)]
+    logs = [log(plan) for plan in sorted(streamed, key=lambda one: one.view)]
+    return [*(lake(table) for table in tables), *(one for one in logs if one.folder.is_dir())]
 
 
 def read_grace() -> float:
@@ -47,38 +95,38 @@ def read_grace() -> float:
         raise SettingError(f"GRACE: {error}") from None
 
 
-def compact_table(table: EventTable, days: Sequence[str], grace: float) -> Compacted:
-    """Compact days of one table.
+def compact_place(place: Place, days: Sequence[str], grace: float) -> Compacted:
+    """Compact days of one table or log.
 
     Raises:
         CompactionError: Somebody else compacts it.
     """
     done = Compacted()
-    with compacting(Path(table.lake)):
+    with compacting(place.folder):
         for day in days:
-            done += compact_day(Path(table.lake) / f"date={day}", table.timestamp, time.time(), grace)
+            done += place.compact(day, grace)
     return done
 
 
 def compact_from_time_to_time(
     plans: Sequence[ViewPlan], say: Callable[[str], None], sleep: Callable[[float], object] = time.sleep
 ) -> None:
-    """Compact every day of the lake once it is over, as long as the process lives: the stream's own work.
+    """Compact every day of the lake and the logs once it is over, as long as the process lives: the stream's own work.
 
-    What goes wrong is told, and tried again the next time; who else compacts a table is not disturbed.
+    What goes wrong is told, and tried again the next time; who else compacts is not disturbed.
     """
     tidy: dict[Path, int] = {}  # by folder of a day, when it last changed: nothing is to be done there
     while True:
         sleep(EVERY)
-        for table in landed_tables(plans):
+        for place in places_of(plans):
             try:
-                folders = {day: Path(table.lake) / f"date={day}" for day in days_over(table)}
+                folders = {day: place.folder / day_folder(day) for day in days_over(place.table, str(place.folder))}
                 days = [day for day, folder in folders.items() if tidy.get(folder) != folder.stat().st_mtime_ns]
-                done = [compact_table(table, [day], GRACE) for day in days]
+                done = [compact_place(place, [day], GRACE) for day in days]
             except CompactionError:
                 continue
             except (OSError, ValueError) as error:
-                say(f"compaction of {table.name}: {error}")
+                say(f"compaction of {place.name}: {error}")
                 continue
             tidy |= {
                 folders[day]: folders[day].stat().st_mtime_ns
@@ -87,23 +135,23 @@ def compact_from_time_to_time(
             }
             together = sum(done, Compacted())
             if together.made:
-                say(f"compaction of {table.name}: {together.joined:,} files became {together.made:,}")
+                say(f"compaction of {place.name}: {together.joined:,} files became {together.made:,}")
 
 
 def main() -> None:
     """Compact the days that are over, from FROM to TO, both inclusive; without them, all.
 
-    Files that were replaced stay for GRACE, so that whoever reads the lake meanwhile finds them; a later run removes them.
+    Files that were replaced stay for GRACE, so that whoever reads meanwhile finds them; a later run removes them.
     """
     first, last = os.environ.get("FROM"), os.environ.get("TO")
     grace = read_grace()
     rows = []
-    for table in landed_tables(read_plans(Workspace.from_env())):
+    for place in places_of(read_plans(Workspace.from_env())):
         days = [
             day
-            for day in days_over(table)
+            for day in days_over(place.table, str(place.folder))
             if (not first or micros(day) >= micros(first)) and (not last or micros(day) <= micros(last))
         ]
-        done = compact_table(table, days, grace)
-        rows.append((table.name, *(f"{n:,}" for n in (len(days), done.joined, done.made, done.rows, done.removed))))
-    show_table(("table", "days over", "files joined", "into", "rows", "removed"), rows)
+        done = compact_place(place, days, grace)
+        rows.append((place.name, *(f"{n:,}" for n in (len(days), done.joined, done.made, done.rows, done.removed))))
+    show_table(("table or log", "days over", "files joined", "into", "rows", "removed"), rows)

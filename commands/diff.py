@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 from commands.applied import Declared, read_applied, read_declared
 from commands.table import format_table
@@ -21,6 +21,13 @@ from pipelines.trial.small_events import show_instant
 from workspace.workspace import Workspace, load_config, open_store, read_declarations, silence_feast
 
 MARKS = {"added": "+", "removed": "-", "changed": "~"}
+
+STORES: Final[Mapping[str, frozenset[str]]] = {
+    "hot": frozenset({"hot"}),
+    "warm": frozenset({"warm"}),
+    "both": frozenset({"hot", "warm"}),
+}
+"""The stores of a tiered one that hold a view's rows, by its tag `millrace.store`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +68,9 @@ def diff_views(old: Declared, new: Declared) -> Iterator[ViewDiff]:
             )
             yield ViewDiff(view, "changed" if why else "added", change, *_days(after, last))
         else:
-            yield _diff_view(before, after, old.sources.get(view, ""), new.sources.get(view, ""), last)
+            moved = _moved(old, new, view)
+            store = (Change("changed", "store", moved, False, False),) if moved else ()
+            yield _diff_view(before, after, old.sources.get(view, ""), new.sources.get(view, ""), store, last)
 
 
 def diff_parts(
@@ -76,6 +85,12 @@ def diff_parts(
                 before, after = old[name].get(part, ""), new[name].get(part, "")
                 if before != after:
                     yield name, "changed", f"{part}: {_apart(before, after)}"
+
+
+def views_to_fill(old: Declared, new: Declared) -> list[str]:
+    """Return the views that are now also in a store that has none of their rows until they are materialized."""
+    both = old.tiers.keys() & new.tiers.keys()
+    return sorted(view for view in both if STORES[new.tiers[view]] - STORES[old.tiers[view]])
 
 
 def registered_names(workspace: Workspace) -> set[str]:
@@ -101,7 +116,10 @@ def describe_diff(old: Declared, new: Declared, views: list[ViewDiff]) -> str:
     lines: list[str] = []
     for one in views:
         lines += _describe_view(one, new.plans.get(one.view), old.plans.get(one.view))
-    services, others = list(diff_parts(old.services, new.services)), list(diff_parts(old.others, new.others))
+    services = list(diff_parts(old.services, new.services))
+    others = list(diff_parts(old.others, new.others))
+    plain = (name for name in sorted(old.others.keys() & new.others.keys()) if _moved(old, new, name))
+    others += [(name, "changed", f"store: {_moved(old, new, name)}") for name in plain]
     for title, found in (("view", others), ("service", services)):
         lines += [f"{MARKS[kind]} {title} {name}{f': {what}' if what else ''}" for name, kind, what in found]
     stale = [one for one in views if one.days]
@@ -116,6 +134,11 @@ def describe_diff(old: Declared, new: Declared, views: list[ViewDiff]) -> str:
     if stale:
         lines.append(
             "then `make materialize`, and start a stream that runs anew from that backfill: make stream FRESH=1"
+        )
+    fill = views_to_fill(old, new)
+    if fill:
+        lines.append(
+            f"after `make apply`, to fill the store that they are new in: make materialize VIEWS={','.join(fill)}"
         )
     if affected:
         lines.append(
@@ -167,13 +190,34 @@ def main() -> None:
         applied
         and before.services == now.services
         and before.others == now.others
+        and not any(_moved(before, now, name) for name in now.others)
         and all(v.kind == "same" for v in views)
     ):
         print("\nno differences")
 
 
-def _diff_view(old: ViewPlan, new: ViewPlan, old_source: str, new_source: str, last: str) -> ViewDiff:
-    changes = tuple(changes_of(old, new, old_source, new_source))
+def _moved(old: Declared, new: Declared, view: str) -> str:
+    """Return what the tag `millrace.store` of a view changes, and what that means for its rows; empty where it does not."""
+    before, after = old.tiers.get(view), new.tiers.get(view)
+    if before is None or after is None or before == after:
+        return ""
+    came, left = STORES[after] - STORES[before], STORES[before] - STORES[after]
+    said = [f"{before} -> {after}"]
+    if came and left:
+        said.append(f"reads find nothing until {''.join(came)} is filled: materialize again")
+    elif came:
+        said.append(f"{''.join(came)} has none of its rows yet: materialize again")
+    else:
+        said.append(f"{after} has its rows already")
+    if left:
+        said.append(f"those in {''.join(left)} stay there, unread")
+    return "; ".join(said)
+
+
+def _diff_view(
+    old: ViewPlan, new: ViewPlan, old_source: str, new_source: str, store: tuple[Change, ...], last: str
+) -> ViewDiff:
+    changes = (*changes_of(old, new, old_source, new_source), *store)
     sample, why = None, ""
     # A transform may call what its own text does not show, so such a view is always sampled.
     if any(change.values for change in changes) or new.transform is not None:

@@ -6,6 +6,7 @@ from feast import Field, RequestSource
 from feast.on_demand_feature_view import on_demand_feature_view
 from feast.types import Float64, Int64, UnixTimestamp
 
+from contract.elapsed import seconds_since
 from customer_views import customer_sequence, customer_velocity
 from profile_views import customer_profile
 
@@ -73,10 +74,8 @@ def amount_against_habit(inputs: pd.DataFrame) -> pd.DataFrame:
 )
 def against_last_purchases(inputs: pd.DataFrame) -> pd.DataFrame:
     """Seconds since the customer's last purchase, and whether this terminal is among the last ten."""
-    now = pd.to_datetime(inputs["event_timestamp"], utc=True)
-    last = pd.to_datetime(pd.to_numeric(inputs["last_transaction_at"]).astype("Int64"), unit="us", utc=True)
     out = pd.DataFrame(index=inputs.index)
-    out["seconds_since_last"] = (now - last).dt.total_seconds()
+    out["seconds_since_last"] = seconds_since(inputs["last_transaction_at"], inputs["event_timestamp"])
     out["terminal_among_last_ten"] = np.array(
         [
             int(seen is not None and not np.isscalar(seen) and terminal in seen)

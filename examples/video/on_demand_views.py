@@ -16,6 +16,7 @@ from activity_views import (
     video_impressions,
     video_watches,
 )
+from contract.elapsed import seconds_since
 
 candidate = RequestSource(
     name="candidate",
@@ -94,11 +95,10 @@ def watch_lengths(inputs: pd.DataFrame) -> pd.DataFrame:
 def candidate_context(inputs: pd.DataFrame) -> pd.DataFrame:
     """How fresh the video is, and how it stands to what the user clicked last."""
     now = pd.to_datetime(inputs["event_timestamp"], utc=True)
-    clicked = pd.to_datetime(pd.to_numeric(inputs["last_click_at"]).astype("Int64"), unit="us", utc=True)
     out = pd.DataFrame(index=inputs.index)
     out["age_hours"] = (now - pd.to_datetime(inputs["uploaded_at"], utc=True)).dt.total_seconds() / 3600
     out["hour_of_day"] = now.dt.hour.astype("int64")
-    out["hours_since_click"] = (now - clicked).dt.total_seconds() / 3600
+    out["hours_since_click"] = seconds_since(inputs["last_click_at"], now) / 3600
     shares, seen = [], []
     given = zip(
         inputs["this_category"], inputs["this_video"], inputs["last_categories"], inputs["last_videos"], strict=True

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from pipelines.batch.lake import DAY, day_of
-from stores.parquet.log_commit import STAGING, DayCommit, commit_days, day_folder, held_files, settle
+from stores.parquet.log_commit import STAGING, DayCommit, choosing, commit_days, day_folder, held_files, settle
 from workspace.addresses import WHOLE, inside, list_files, list_folders, open_address
 
 ENCODED = 65_536
@@ -96,11 +96,13 @@ def replace_days(log: str, staging: str, files: Iterable[DayFile], start: int, s
     for file in files:
         come[file.date].append(file.file)
     go: dict[str, list[str]] = {date: [] for date in come}
-    for names in held_files(log).values():
-        date = names[0].removeprefix(day_folder(""))
-        if len(names) == 2 and date in go:
-            go[date].append(names[1])
-    commit_days(log, staging, {date: DayCommit(tuple(come[date]), tuple(go[date])) for date in come})
+    with choosing(log):
+        settle(log)  # what has been joined meanwhile goes with its day
+        for names in held_files(log).values():
+            date = names[0].removeprefix(day_folder(""))
+            if len(names) == 2 and date in go:
+                go[date].append(names[1])
+        commit_days(log, staging, {date: DayCommit(tuple(come[date]), tuple(go[date])) for date in come})
 
 
 def rows_staged(log: str) -> int:

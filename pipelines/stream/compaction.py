@@ -33,7 +33,7 @@ _OURS: Final = ("stream-*.parquet", "compacted-*.parquet")  # what others put th
 
 
 class CompactionError(ValueError):
-    """A lake table that cannot be compacted now."""
+    """A lake table or a feature log that cannot be compacted now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def compact_day(folder: Path, timestamp: str, now: float, grace: float = GRACE, 
     removed = 0
     replaced: set[str] = set()
     for file in sorted(folder.glob("compacted-*.parquet"), key=lambda one: one.stat().st_mtime):
-        names = _replaces(file)
+        names = replaced_by(file)
         replaced |= names
         if now - file.stat().st_mtime >= grace:
             for name in names:
@@ -93,15 +93,15 @@ def compact_day(folder: Path, timestamp: str, now: float, grace: float = GRACE, 
         key=lambda file: (file.stat().st_size, file.name),
     )
     done = Compacted(removed=removed, left=sum((folder / name).exists() for name in replaced))
-    for group in _groups(small, largest):
-        rows = _join(group, timestamp)
+    for group in group_files(small, largest):
+        rows = join_files(group, folder, timestamp)
         done += Compacted(len(group), 1, rows, left=len(group))
     return done
 
 
 @contextmanager
 def compacting(lake: Path) -> Iterator[None]:
-    """Hold a lake table while it is compacted: one at a time; readers and the stream go on.
+    """Hold a lake table or a feature log while it is compacted: one at a time; readers and the stream go on.
 
     Raises:
         CompactionError: Somebody else compacts it.
@@ -117,12 +117,13 @@ def compacting(lake: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def _replaces(file: Path) -> set[str]:
-    metadata = pq.read_metadata(file).metadata or {}
-    return set(json.loads(metadata.get(_REPLACES, b"[]")))
+def joined_name(files: Sequence[Path]) -> str:
+    """Return what the file is called that these are joined into."""
+    names = "\n".join(sorted(file.name for file in files))
+    return f"compacted-{hashlib.sha256(names.encode()).hexdigest()[:32]}.parquet"
 
 
-def _groups(files: Sequence[Path], largest: int) -> Iterator[list[Path]]:
+def group_files(files: Sequence[Path], largest: int) -> Iterator[list[Path]]:
     """Yield files that together are about as large as one may be; a file alone stays as it is."""
     group: list[Path] = []
     size = 0
@@ -137,16 +138,21 @@ def _groups(files: Sequence[Path], largest: int) -> Iterator[list[Path]]:
         yield group
 
 
-def _join(files: Sequence[Path], timestamp: str) -> int:
-    names = sorted(file.name for file in files)
+def join_files(files: Sequence[Path], folder: Path, timestamp: str) -> int:
+    """Write the rows of files as one into a folder, in the order of a time column, and return how many there are."""
     # The columns of a topic may have grown in the middle of the day.
     tables = [pq.ParquetFile(file).read() for file in files]
     joined = pa.concat_tables(tables, promote_options="permissive").sort_by(timestamp)
-    joined = joined.replace_schema_metadata({_REPLACES: json.dumps(names)})
-    name = hashlib.sha256("\n".join(names).encode()).hexdigest()[:32]
-    with replacing(files[0].with_name(f"compacted-{name}.parquet")) as unfinished:
+    joined = joined.replace_schema_metadata({_REPLACES: json.dumps(sorted(file.name for file in files))})
+    with replacing(folder / joined_name(files)) as unfinished:
         pq.write_table(joined, unfinished, compression="zstd")
     return len(joined)
+
+
+def replaced_by(file: Path) -> set[str]:
+    """Return the names of the files that a joined one was made of."""
+    metadata = pq.read_metadata(file).metadata or {}
+    return set(json.loads(metadata.get(_REPLACES, b"[]")))
 
 
 def _remove(file: Path) -> int:

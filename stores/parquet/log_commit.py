@@ -7,16 +7,18 @@ into their places comes after that, and can be done again from the start: after 
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Container, Mapping, Sequence
-from contextlib import suppress
+import os
+from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
 from pyarrow import fs
 
-from workspace.addresses import WHOLE, inside, list_files, names_below, open_address, whole_file
+from workspace.addresses import WHOLE, inside, is_local, list_files, names_below, open_address, whole_file
 
 STAGING: Final = ".staging-"
 COMMIT: Final = "commit.json"
@@ -55,10 +57,29 @@ def held_files(log: str) -> dict[str, tuple[str, ...]]:
 
 def commit_days(log: str, staging: str, days: Mapping[str, DayCommit]) -> None:
     """Let staged files take the place of those of their days: all, or, where this is killed, none or all."""
+    write_commit(staging, days)
+    settle(log)
+
+
+def write_commit(staging: str, days: Mapping[str, DayCommit]) -> None:
+    """Let staged files hold instead of those of their days, which stay where they are until somebody settles the log."""
     record = {date: {"come": day.come, "go": day.go} for date, day in days.items()}
     with whole_file(inside(staging, COMMIT)) as file:
         file.write(json.dumps(record).encode())
-    settle(log)
+
+
+@contextmanager
+def choosing(log: str) -> Iterator[None]:
+    """Hold a log while somebody looks which files it has and says what becomes of them; a moment. Far away nobody is held."""
+    if not is_local(log):
+        yield
+        return
+    lock = os.open(open_address(log)[1], os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def settle(log: str) -> None:

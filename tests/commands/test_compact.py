@@ -9,12 +9,16 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from commands.compact import compact_from_time_to_time, days_over, landed_tables, read_grace
+from commands.compact import compact_from_time_to_time, days_over, landed_tables, places_of, read_grace
 from commands.settings import SettingError
 from pipelines.batch.lake import DAY, micros
 from pipelines.plan import EventTable, ViewPlan
 from pipelines.stream.compaction import compacting
+from pipelines.stream.log_sink import LogPartition
+from pipelines.stream.online_sink import ShardRows
+from pipelines.stream.outage import Outage
 from pipelines.stream.sinks import land_events
+from stores.parquet.log_commit import held_files
 
 HOUR = DAY // 24
 
@@ -94,3 +98,41 @@ def test_a_stream_compacts_days_that_are_over_by_itself_and_those_again_that_lat
         compact_from_time_to_time(plans, said.append, looks(1))
     assert said[1:] == ["compaction of clicks: 2 files became 1"]
     assert len(list((Path(table.lake) / "date=2026-03-02").glob("*"))) == 1
+
+
+def write_log(log: Path, at: int, epochs: int) -> None:
+    part = LogPartition(str(log), "stream-run-000000", 0, Outage("feature log"))
+    for number in range(epochs):
+        rows = pa.table({"event_timestamp": pa.array([at + number], pa.timestamp("us", "UTC"))})
+        part.write_batch([ShardRows("v", 0, 0, 0, rows, 1)])
+        part.snapshot()
+
+
+def test_a_stream_compacts_the_logs_of_its_views_as_well_once_their_days_are_over(
+    table: EventTable, tmp_path: Path
+) -> None:
+    second, said = micros("2026-03-02"), []
+    table, log = replace(table, lake=str(tmp_path / "lake")), tmp_path / "log"
+    land(table, second + HOUR)
+    write_log(log, second - HOUR, 7)
+    write_log(tmp_path / "today", second + 1, 7)
+    plan = ViewPlan("v", "stream", ("id",), (), table, str(log))
+    plans = [plan, replace(plan, view="w", log=str(tmp_path / "today"))]
+    with pytest.raises(Ended):
+        compact_from_time_to_time(plans, said.append, looks(3))
+    assert said == ["compaction of log of v: 5 files became 1"]
+    assert len(held_files(str(log))) == 3
+    assert len(held_files(str(tmp_path / "today"))) == 7
+
+
+def test_only_logs_that_a_stream_fills_on_this_machine_are_compacted(table: EventTable, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.mkdir()
+    plan = ViewPlan("v", "stream", ("id",), (), table, str(log))
+    others = [
+        replace(plan, view="b", kind="batch"),
+        replace(plan, view="far", log="s3://bucket/log"),
+        replace(plan, view="none", log=str(tmp_path / "nothing")),
+        replace(plan, view="never", table=replace(table, topic=None)),
+    ]
+    assert [place.name for place in places_of([*others, plan])] == ["clicks", "log of v"]

@@ -52,6 +52,7 @@ def test_what_is_applied_comes_back_as_it_was(workspace: Workspace) -> None:
         view("b", feature("z", "mean", 24 * HOUR, aligned=True), kind="batch"),
         risk={"features": "a:x", "tag millrace.label": "lake:label"},
     )
+    now = replace(now, tiers={"a": "warm", "b": "hot"})
     assert read_applied(workspace) is None
     write_applied(workspace, now)
     kept = read_applied(workspace)
@@ -133,6 +134,56 @@ def test_parts_of_a_line_are_told_as_before_and_after() -> None:
     assert found == [("s", "changed", "tag a: 1 -> none"), ("s", "changed", "ttl: 2 -> 3")]
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "said", "fill"),
+    [
+        (
+            "hot",
+            "warm",
+            "reads find nothing until warm is filled: materialize again; those in hot stay there, unread",
+            True,
+        ),
+        (
+            "warm",
+            "hot",
+            "reads find nothing until hot is filled: materialize again; those in warm stay there, unread",
+            True,
+        ),
+        ("hot", "both", "warm has none of its rows yet: materialize again", True),
+        ("warm", "both", "hot has none of its rows yet: materialize again", True),
+        ("both", "hot", "hot has its rows already; those in warm stay there, unread", False),
+        ("both", "warm", "warm has its rows already; those in hot stay there, unread", False),
+    ],
+)
+def test_another_store_is_told_with_what_it_means_for_the_rows(before: str, after: str, said: str, fill: bool) -> None:
+    plan, plain = view("a", feature("x", "sum")), {"rates": {"features": "r Int64"}}
+    old, new = (
+        Declared({"a": plan}, {}, plain, {}, tiers={"a": tier, "rates": tier, "same": "warm"})
+        for tier in (before, after)
+    )
+    page = describe_diff(old, new, list(diff_views(old, new))).splitlines()
+    filling = ["after `make apply`, to fill the store that they are new in: make materialize VIEWS=a,rates"]
+    assert page[:-6] == [
+        "~ view a (stream)",
+        f"    ~ store: {before} -> {after}; {said}",
+        f"~ view rates: store: {before} -> {after}; {said}",
+        "",
+        *(filling if fill else []),
+    ]
+    assert [line.split()[-1] for line in page[-4:]] == ["1", "0", "1", "0"]
+
+
+def test_a_record_that_does_not_say_where_rows_lie_is_not_compared_in_that(workspace: Workspace) -> None:
+    now = replace(declared(view("a", feature("x", "sum"))), tiers={"a": "warm"})
+    write_applied(workspace, now)
+    record = json.loads((workspace.data / FILE).read_text())
+    assert record.pop("tiers") == {"a": "warm"}
+    (workspace.data / FILE).write_text(json.dumps(record))
+    kept = read_applied(workspace)
+    assert kept is not None
+    assert [one.kind for one in diff_views(kept, now)] == ["same"]
+
+
 def land_clicks(data: Path) -> None:
     """Three days of clicks on two ads, in the columns of the ads repo."""
     first = 20_454 * 24 * HOUR
@@ -192,6 +243,7 @@ def test_a_repo_is_compared_with_what_make_apply_registered(
         ).replace("return 500", "return 1_500")
     )
     page = told()
+    assert "store:" not in page
     assert "~ view ad_traffic (stream)\n    ~ bid_mean_1h: function mean -> max\n" in page
     assert "days to compute anew: 2026-01-01 to 2026-01-03 (3)" in page
     assert "~ view ad_quality (batch)\n    ~ transform: its text is the same, what it calls is not" in page
@@ -199,6 +251,12 @@ def test_a_repo_is_compared_with_what_make_apply_registered(
     assert "bounce_rate" in page
     assert "bid_min_1h" not in page
     assert "VIEWS=ad_quality,ad_traffic" in page
+
+    record = json.loads((data / FILE).read_text())
+    assert record["tiers"]["ad_traffic"] == "hot"
+    record["tiers"]["ad_traffic"] = "both"
+    (data / FILE).write_text(json.dumps(record))
+    assert "~ store: both -> hot; hot has its rows already; those in warm stay there, unread" in told()
 
     (data / FILE).unlink()
     assert "not by a `make apply` that keeps its plans: only names can be compared" in told()

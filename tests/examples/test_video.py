@@ -70,6 +70,26 @@ def test_on_demand_functions_take_what_may_be_missing(declared: Any, name: str) 
         assert (out["share_of_last"][1], out["seen_before"].tolist()) == (0.5, [0, 0])
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("known", [232, 300])
+def test_users_without_a_click_have_no_time_since_one_however_many_others_have(declared: Any, known: int) -> None:
+    """Above 127 different times, `to_datetime` of nullable whole numbers fails on a null, or gives it another user's."""
+    view = next(one for one in declared.on_demand_feature_views if one.name == "candidate_context")
+    clicks = np.repeat(1_767_340_000_000_000.0 + 1e6 * np.arange(known), 3)  # several candidates a request
+    frame = pd.DataFrame({"last_click_at": np.append(clicks, [np.nan] * 60)})
+    frame["event_timestamp"] = pd.Timestamp("2026-01-02 10:00", tz="UTC")
+    frame["uploaded_at"] = pd.Timestamp("2026-01-02 05:00", tz="UTC")
+    frame["this_category"], frame["this_video"], frame["last_categories"], frame["last_videos"] = (
+        "news",
+        "v1",
+        None,
+        None,
+    )
+    out = view.feature_transformation.udf(frame)["hours_since_click"].to_numpy()
+    since = (pd.Timestamp("2026-01-02 10:00").value // 1000 - clicks) / 3.6e9
+    np.testing.assert_allclose(out, np.append(since, [np.nan] * 60), rtol=1e-12)
+
+
 def test_a_day_is_the_same_again_and_no_other_day_is() -> None:
     once, again, other = (tables(TINY, draw_day(TINY, number), FIRST) for number in (4, 4, 5))
     assert all(once[name].equals(again[name]) for name in once)

@@ -90,3 +90,21 @@ def test_default_slides_are_those_of_the_code() -> None:
     (listed,) = re.findall(r"the largest of (.*?) that divides", DOCUMENT, re.DOTALL)
     slides = [parse_duration(part) for part in " ".join(listed.split()).split(", ")]
     assert sorted(slides, reverse=True) == list(SLIDES)
+
+
+def test_the_example_of_a_pattern_is_what_the_reference_says(lab: Any) -> None:
+    (rows,) = tables(DOCUMENT.partition("## Patterns")[2].partition("## ")[0])
+    (function,) = re.findall(r"^`(matches\(.*?\))` over an hour", DOCUMENT, re.MULTILINE)
+    feature = lab.feature(function, None, 60 * MINUTE, MINUTE)
+    events = [
+        reference.Event(
+            micros(f"{row['time']}:00"), number, {name: json.loads(row[name]) for name in ("small", "large")}
+        )
+        for number, row in enumerate(rows)
+    ]
+    log = dict(reference.feature_log([feature], events, 0, 10**12))
+    values, value = [], None
+    for event in events:
+        value = log.get(event.ts + 1, (value,))[0]
+        values.append(value)
+    assert values == [int(row["value just after it"]) for row in rows]

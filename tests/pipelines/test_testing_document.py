@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = (ROOT / "docs" / "testing-features.md").read_text()
-(EXAMPLE,) = re.findall(r"^```python\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)
+EXAMPLE, PATTERN = re.findall(r"^```python\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)
 (FAILURE,) = re.findall(r"^```text\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)
 
 
@@ -41,3 +41,11 @@ def test_the_example_passes_and_a_wrong_value_fails_as_the_document_says(tmp_pat
     told = "\n".join(line.removeprefix("E").strip() for line in done.stdout.splitlines() if line.startswith("E"))
     said = "\n".join(line.strip() for line in FAILURE.splitlines())
     assert said in told
+
+
+def test_the_example_of_a_pattern_passes_and_can_fail(tmp_path: Path) -> None:
+    right = '"2026-01-01 12:51": {"tested": 2}'
+    assert right in PATTERN
+    assert "1 passed" in run_pytest(tmp_path, PATTERN).stdout
+    failed = run_pytest(tmp_path, PATTERN.replace(right, '"2026-01-01 12:51": {"tested": 3}')).stdout
+    assert "at 2026-01-01 12:51: expected 3, got 2" in failed

@@ -47,8 +47,11 @@ class Matches:
     A match begins at the first event that fits the first step; then each step takes the next events that fit it, and passes
     over others. If a step's time is over, the match is given up, and the next event may begin one. Matches do not overlap.
 
-    >>> Matches((Step(1, "small"), Step(2, "large"))).of([(0, {"small": True, "large": False})])
-    0
+    >>> test_then_spend = Matches.parse("matches(small then large within 10min)", ["small then large within 10min"])
+    >>> small, large = {"small": True, "large": False}, {"small": False, "large": True}
+    >>> minute = 60_000_000
+    >>> test_then_spend.of([(0, small), (4 * minute, large), (20 * minute, small), (31 * minute, large)])
+    1
     """
 
     steps: tuple[Step, ...]

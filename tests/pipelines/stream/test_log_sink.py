@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,6 +22,7 @@ from pipelines.partitioning import partition_of
 from pipelines.plan import ViewPlan
 from pipelines.semantics import reference
 from pipelines.stream.dataflow import build_dataflow
+from pipelines.stream.log_compaction import UNSURE, compact_log_day
 from pipelines.stream.online_sink import ShardRows
 from pipelines.stream.rescale import rescale
 from pipelines.stream.transport.base import Entries
@@ -87,7 +89,9 @@ def make_events(lab: Any) -> pa.Table:
     return lab.table(keyed)
 
 
-def stream(plan: ViewPlan, events: pa.Table, folder: Path, runs: Sequence[tuple[int, int]]) -> None:
+def stream(
+    plan: ViewPlan, events: pa.Table, folder: Path, runs: Sequence[tuple[int, int]], compacted: bool = False
+) -> None:
     recovery = folder / "recovery"
     recovery.mkdir()
     init_db_dir(recovery, 1)
@@ -112,6 +116,9 @@ def stream(plan: ViewPlan, events: pa.Table, folder: Path, runs: Sequence[tuple[
             run_main(flow, epoch_interval=timedelta(0), recovery_config=RecoveryConfig(str(recovery)))
         except BytewaxRuntimeError as error:
             assert isinstance(error.__cause__, Power), error.__cause__  # noqa: PT017 - only that one
+        for day in ("1970-01-01", "1970-01-02") if compacted else ():
+            for _ in range(2):
+                compact_log_day(Path(plan.log), day, time.time(), grace=0.0)
 
 
 def log_of(lab: Any, plan: ViewPlan) -> dict[str, Any]:
@@ -139,3 +146,17 @@ def test_the_log_of_a_stream_is_that_of_a_backfill(
     got = log_of(lab, plan)
     assert {user: [row for row in rows if row[0] < final] for user, rows in got.items()} == wanted
     assert sum(map(len, wanted.values())) > 700
+
+
+def test_a_log_that_is_compacted_after_each_kill_is_that_of_a_backfill(
+    lab: Any, plan: ViewPlan, tmp_path: Path
+) -> None:
+    events = make_events(lab)
+    stream(plan, events, tmp_path, [(1, 20), (1, 17), (2, 15), (2, 11), (1, 10**9)], compacted=True)
+    final = END - 30 * MINUTE - LATENESS
+    wanted = lab.table_logs(compute_log(plan, events, 0, final), plan.features)
+    got = log_of(lab, plan)
+    assert {user: [row for row in rows if row[0] < final] for user, rows in got.items()} == wanted
+    names = [file.name for file in Path(plan.log).glob("date=*/*.parquet")]
+    assert any(name.startswith("compacted-") for name in names)
+    assert len(names) <= 2 + 2 * 2 * UNSURE + 2
