@@ -64,9 +64,9 @@ class EntityRows:
 
     def keep(self, keys: Sequence[bytes], rows: Rows, chosen: Sequence[int], read_at: float) -> None:
         """Keep the chosen of some rows; one that was read later than these stays as it is."""
-        weights = rows.object_bytes()
+        weights, kept = rows.object_bytes().tolist(), {}
         for row in chosen:
-            key, weight = keys[row], int(weights[row]) + KEY_BYTES + len(keys[row])
+            key, weight = keys[row], weights[row] + KEY_BYTES + len(keys[row])
             slot = self._slots.get(key, -1)
             if slot >= 0 and self._read_at[slot] > read_at:
                 continue
@@ -75,10 +75,13 @@ class EntityRows:
             slot = self._make_room(weight)
             if slot < 0:
                 continue
-            self._rows.put(np.array([slot]), rows, np.array([row]))
             self._read_at[slot], self._weights[slot] = read_at, weight
             self._weight += weight
             self._slots[key] = slot
+            kept[slot] = row  # one that had to go again has left its place to another, or is not there any more
+        kept = {slot: row for slot, row in kept.items() if self._slots.get(keys[row]) == slot}
+        if kept:
+            self._rows.put(np.array(list(kept)), rows, np.array(list(kept.values())))
 
     def _make_room(self, weight: int) -> int:
         """Return a free row, -1 if a row of this weight never fits."""

@@ -39,7 +39,8 @@ class Rows:
             places = []
             for name, value_type in layout.features:
                 kind = KINDS[value_type]
-                dtype = np.dtype(DTYPES.get(kind, _OBJECT))
+                stored: Any = DTYPES.get(kind, object)
+                dtype: np.dtype[Any] = np.dtype(stored)
                 places.append((name, kind, dtype, widths.setdefault(dtype, 0)))
                 widths[dtype] += 1
             self._places.append(places)
@@ -104,6 +105,7 @@ class Rows:
         """Hand out rows, one for each of `at`, as a reader does: those that are past their ttl have no value."""
         values = {dtype: matrix[at] for dtype, matrix in self._values.items()}
         status, times, row_status = self._status[at], self._times[at], self._row_status[at]
+        there = (status == Status.PRESENT) | (status == Status.STALE)
         found, feature = {}, 0
         for view, (layout, places) in enumerate(zip(self._layouts, self._places, strict=True)):
             gone = None
@@ -112,16 +114,17 @@ class Rows:
                 gone = here & (times[:, view] < as_of_us - layout.ttl_us)
                 row_status[gone, view] = Status.OUTSIDE_MAX_AGE
                 gone = gone if gone.any() else None
+            whole = gone is None and bool(there.all())
             columns = {}
             for name, kind, dtype, place in places:
                 if gone is not None:
                     status[gone, feature] = Status.OUTSIDE_MAX_AGE
-                why = status[:, feature]
-                valid = (why == Status.PRESENT) | (why == Status.STALE)
+                    there[gone, feature] = False
                 column: npt.NDArray[Any] = values[dtype][:, place]
-                if kind in FLOATS and not valid.all():
-                    column[~valid] = np.nan
-                columns[name] = Column(kind, column.tolist() if dtype == _OBJECT else column, valid, why)
+                if not whole and kind in FLOATS:
+                    column[~there[:, feature]] = np.nan
+                shown = column.tolist() if dtype == _OBJECT else column
+                columns[name] = Column(kind, shown, there[:, feature], status[:, feature])
                 feature += 1
             found[layout.alias or layout.name] = ViewReading(columns, times[:, view], row_status[:, view])
         return found
