@@ -27,7 +27,6 @@ class EntityRows:
     """
 
     def __init__(self, layouts: Sequence[ViewLayout], max_bytes: int) -> None:
-        self._layouts = layouts
         self._max_bytes = max_bytes
         self._slots: OrderedDict[bytes, int] = OrderedDict()
         self._free: list[int] = []
@@ -47,6 +46,10 @@ class EntityRows:
     def held_bytes(self) -> int:
         """The bytes held, of rows not in use as well."""
         return len(self._read_at) * self._row_bytes + self._weight
+
+    def empty(self, size: int) -> Rows:
+        """Return rows of the same views, all NOT_FOUND."""
+        return self._rows.alike(size)
 
     def find(self, keys: Sequence[bytes]) -> tuple[Index, npt.NDArray[np.float64]]:
         """Return the row of each key, -1 for none, and when it was read, seconds, -inf for never."""
@@ -98,7 +101,7 @@ class EntityRows:
         size = old + min(max(old, _FIRST), self._capacity - old, room)
         if size == old:
             return
-        rows = Rows(self._layouts, size)
+        rows = self._rows.alike(size)
         rows.put(np.arange(old), self._rows, np.arange(old))
         self._rows = rows
         self._read_at, self._weights = np.resize(self._read_at, size), np.resize(self._weights, size)

@@ -44,13 +44,24 @@ class Rows:
                 places.append((name, kind, dtype, widths.setdefault(dtype, 0)))
                 widths[dtype] += 1
             self._places.append(places)
+        self._widths = widths
+        self._allocate(size)
+
+    def alike(self, size: int) -> Rows:
+        """Return so many rows of the same views, all NOT_FOUND."""
+        rows = Rows.__new__(Rows)
+        rows._layouts, rows._places, rows._widths = self._layouts, self._places, self._widths
+        rows._allocate(size)
+        return rows
+
+    def _allocate(self, size: int) -> None:
         self._values: dict[np.dtype[Any], npt.NDArray[Any]] = {
             dtype: np.full((size, width), None if dtype == _OBJECT else np.nan if dtype.kind == "f" else 0, dtype)
-            for dtype, width in widths.items()
+            for dtype, width in self._widths.items()
         }
         self._status = np.full((size, sum(map(len, self._places))), Status.NOT_FOUND, np.uint8)
-        self._times = np.full((size, len(layouts)), NO_TIMESTAMP, np.int64)
-        self._row_status = np.full((size, len(layouts)), Status.NOT_FOUND, np.uint8)
+        self._times = np.full((size, len(self._layouts)), NO_TIMESTAMP, np.int64)
+        self._row_status = np.full((size, len(self._layouts)), Status.NOT_FOUND, np.uint8)
 
     @property
     def row_bytes(self) -> int:

@@ -104,7 +104,7 @@ class CachedViews:
                 first_rows.append(row)
         keys, size = list(numbers), len(numbers)
         where = np.fromiter((size if key is None else numbers[key] for key in encoded), np.int64, len(encoded))
-        rows, now = Rows(self.layouts, size + 1), self._clock()
+        rows, now = self.held.empty(size + 1), self._clock()
         flight = Flight(now, {})
         first_row, waits = [], []
         with self._lock:
@@ -130,7 +130,7 @@ class CachedViews:
         flight = asked.flight
         if not flight.keys:
             return
-        rows = Rows(self.layouts, len(flight.keys))
+        rows = self.held.empty(len(flight.keys))
         rows.fill(views)
         with self._lock:
             self.held.keep(list(flight.keys), rows, np.flatnonzero(~rows.unavailable()).tolist(), flight.started)
@@ -168,6 +168,8 @@ class CachedViews:
     def serve_stale(self, asked: Asked) -> int:
         """Mark what is still to come: STALE where the view allows the row that is held, else UNAVAILABLE; count the former."""
         pending = np.flatnonzero(asked.pending)
+        if not len(pending):
+            return 0
         allowed = self._clock() - asked.read_at[pending] <= self.stale_s
         asked.rows.mark(pending[allowed], Status.STALE)
         asked.rows.mark(pending[~allowed], Status.UNAVAILABLE)
