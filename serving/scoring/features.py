@@ -37,7 +37,8 @@ class FeatureBatch:
         columns: Every feature of the service by `view__feature`, in declared order.
         matrix: Shape (n, model columns), float32, NaN where missing or infinite.
         event_timestamp_us: Shape (n,), UTC microseconds.
-        degraded: Whether the online store, or the tier that holds a view, did not answer (a cache may have, with older values), or an on-demand view's function failed.
+        degraded: Whether the online store, or the tier that holds a view, did not answer (a cache may have, with older
+            values), or an on-demand view's function failed.
         missing: By reason: how many stored features of each request have no row behind them, shape (n,). A value that
             is stored as null does not count.
         missing_share: Shape (n,): the share of the stored features that this is.
