@@ -182,7 +182,7 @@ def _missing(stored: Sequence[Column]) -> dict[str, npt.NDArray[np.int64]]:
     found: dict[str, npt.NDArray[np.int64]] = {}
     for status, count in shared.values():
         for code in np.unique(status).tolist():
-            if code not in (Status.PRESENT, Status.NULL_VALUE):
+            if code not in (Status.PRESENT, Status.STALE, Status.NULL_VALUE):
                 reason = REASONS[code]
                 here = (status == code) * count
                 found[reason] = found[reason] + here if reason in found else here
