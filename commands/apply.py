@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from commands.applied import read_declared, write_applied
+from contract.tags import read_cache, read_tags
 from pipelines.plan_view import plan_views
 from workspace.workspace import Workspace, load_config, read_declarations
+
+if TYPE_CHECKING:
+    from feast.repo_contents import RepoContents
 
 
 def apply(workspace: Workspace) -> int:
@@ -15,9 +21,11 @@ def apply(workspace: Workspace) -> int:
 
     Raises:
         PlanError: A declaration cannot be kept; nothing is registered.
+        TagError: A view's cache cannot be kept as its tags say.
     """
     declarations = read_declarations(workspace)
     plans = plan_views(declarations)
+    _check_caches(declarations)
     declared = read_declared(declarations, plans)
     from feast.repo_operations import apply_total
 
@@ -31,6 +39,13 @@ def apply(workspace: Workspace) -> int:
         os.chdir(home)
     write_applied(workspace, declared)
     return len(plans)
+
+
+def _check_caches(declarations: RepoContents) -> None:
+    """Refuse a bound of the cache that cannot be kept, of views without a plan as well."""
+    for view in [*declarations.feature_views, *declarations.stream_feature_views]:
+        ttl_us = view.ttl // timedelta(microseconds=1) if view.ttl else 0
+        read_cache(view.name, read_tags(view.name, view.tags, "view"), ttl_us)
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal, get_args
 
-from contract.durations import parse_duration
+from contract.durations import format_duration, parse_duration
 
 PREFIX: Final = "millrace."
 
@@ -18,6 +18,8 @@ TIERS: Final[tuple[Tier, ...]] = get_args(Tier)
 TAGS: Final[dict[Tagged, dict[str, str]]] = {
     "view": {
         "delay": "how long after an event it is first seen, such as 7d",
+        "cache": "how old a value may be that serving keeps in memory, such as 200ms",
+        "cache_stale": "how old it may be while the online store does not answer, such as 1min",
         "store": "which online store of a tiered one holds it: hot, warm or both",
     },
     "source": {
@@ -93,3 +95,32 @@ def read_tier(where: str, tags: Mapping[str, str]) -> Tier:
         if given == tier:
             return tier
     raise TagError(f"{where}: tag {PREFIX}store is {given!r}; write one of {', '.join(TIERS)}.")
+
+
+def read_cache(where: str, tags: Mapping[str, str], ttl_us: int) -> tuple[int, int]:
+    """Return how old a view's cached rows may be, and how old while the store is away, microseconds; 0 where not declared.
+
+    >>> read_cache("clicks", {"cache": "200ms", "cache_stale": "1min"}, ttl_us=0)
+    (200000, 60000000)
+
+    Args:
+        where: The view, for the message.
+        tags: Its tags, from `read_tags`.
+        ttl_us: How long its rows hold, microseconds; 0 for ever.
+
+    Raises:
+        TagError: One is not a duration, is longer than the ttl, or stale rows would be younger than others.
+    """
+    bound, stale = read_duration(where, tags, "cache"), read_duration(where, tags, "cache_stale")
+    for name, given in (("cache", bound), ("cache_stale", stale)):
+        if ttl_us and given > ttl_us:
+            raise TagError(
+                f"{where}: tag {PREFIX}{name} is {tags[name]}, longer than the view's ttl, {format_duration(ttl_us)};"
+                " a row does not hold that long, write a shorter one."
+            )
+    if "cache_stale" in tags and (not bound or stale < bound):
+        raise TagError(
+            f"{where}: tag {PREFIX}cache_stale is {tags['cache_stale']}, and {PREFIX}cache is {tags.get('cache', 'not set')};"
+            f" write a {PREFIX}cache that is no longer than {PREFIX}cache_stale."
+        )
+    return bound, stale

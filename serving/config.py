@@ -60,12 +60,15 @@ class ReplicaConfig(Section):
         max: Most.
         target_ongoing_requests: Requests in flight per replica that autoscaling aims at.
         num_cpus: What one replica reserves in Ray; a scheduling unit, not a limit.
+        cache_mb: How many MB of rows each replica may keep, of views with a tag `millrace.cache`; the services share them
+            evenly. 0 keeps none.
     """
 
     min: Whole = 1
     max: Whole = 1
     target_ongoing_requests: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 96.0
     num_cpus: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.5
+    cache_mb: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
     @model_validator(mode="after")
     def _rising(self) -> ReplicaConfig:

@@ -39,7 +39,7 @@ class ScoringReplica:
 
             open_store(workspace)
             wait_for_models(workspace, config)
-        self._scorers = build_scorers(workspace, config.services, config.policy)
+        self._scorers = build_scorers(workspace, config.services, config.policy, config.replicas.cache_mb)
         self._limits = config.http
         batching: Any = self._score_together  # the decorator adds setters
         batching.set_max_batch_size(config.batch.max_size)

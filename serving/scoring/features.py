@@ -37,7 +37,8 @@ class FeatureBatch:
         columns: Every feature of the service by `view__feature`, in declared order.
         matrix: Shape (n, model columns), float32, NaN where missing or infinite.
         event_timestamp_us: Shape (n,), UTC microseconds.
-        degraded: Whether the online store, or the tier that holds a view, did not answer, or an on-demand view's function failed.
+        degraded: Whether the online store, or the tier that holds a view, did not answer (a cache may have, with older
+            values), or an on-demand view's function failed.
         missing: By reason: how many stored features of each request have no row behind them, shape (n,). A value that
             is stored as null does not count.
         missing_share: Shape (n,): the share of the stored features that this is.
@@ -125,6 +126,7 @@ class FeatureVectors:
         features = {name: columns[name] for name, _ in self._service.features}
         missing = _missing([columns[name] for name in self._stored])
         degraded = degraded or STORE_UNAVAILABLE in missing  # also where one tier of the store did not answer
+        degraded = degraded or any(_has_stale(columns[name]) for name in self._stored)
         share = sum(missing.values(), start=np.zeros(size)) / max(len(self._stored), 1)
         matrix = self._matrix(features, size)
         return FeatureBatch(features, matrix, as_of_us, degraded or bool(failed), missing, share, frozenset(failed))
@@ -180,8 +182,12 @@ def _missing(stored: Sequence[Column]) -> dict[str, npt.NDArray[np.int64]]:
     found: dict[str, npt.NDArray[np.int64]] = {}
     for status, count in shared.values():
         for code in np.unique(status).tolist():
-            if code not in (Status.PRESENT, Status.NULL_VALUE):
+            if code not in (Status.PRESENT, Status.STALE, Status.NULL_VALUE):
                 reason = REASONS[code]
                 here = (status == code) * count
                 found[reason] = found[reason] + here if reason in found else here
     return found
+
+
+def _has_stale(column: Column) -> bool:
+    return column.status is not None and bool((column.status == Status.STALE).any())

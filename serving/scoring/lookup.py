@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from contract.service import NO_ENTITY, StoredView
+from stores.cache.reader import CachedReader, CacheStats
 from stores.cells.column import Column
 from stores.cells.layout import ViewLayout, layout_of
-from stores.cells.reading import Status
+from stores.cells.reading import Reading, Status
 from stores.online import OnlineStore, OnlineStoreUnavailable, ViewReader, open_online
 
 if TYPE_CHECKING:
@@ -48,17 +49,23 @@ class Lookup:
         store: The feature store, for its online store.
         views: What to read.
         clock: Monotonic seconds.
+        cache_bytes: How many bytes of rows may be kept of views with a `millrace.cache`; 0 for none.
     """
 
     def __init__(
-        self, store: FeatureStore, views: Sequence[StoredView], clock: Callable[[], float] = time.monotonic
+        self,
+        store: FeatureStore,
+        views: Sequence[StoredView],
+        clock: Callable[[], float] = time.monotonic,
+        cache_bytes: int = 0,
     ) -> None:
         self._layouts = [_layout(store, view) for view in views]
         self._connect = partial(open_online, store.config, timeout_s=TIMEOUT_S, check=False)
         self._opened: tuple[OnlineStore, ViewReader] | None = None
-        self._clock = clock
-        self._left_alone_until = float("-inf")
-        self._failure = ""
+        self._breaker = _Breaker(clock)
+        self._cache: CachedReader | None = None
+        if cache_bytes and any(layout.cache_us for layout in self._layouts):
+            self._cache = CachedReader(self._open_reader, self._layouts, cache_bytes, clock)
 
     def read(
         self, join_values: Mapping[str, Sequence[Any] | npt.NDArray[Any]], as_of_us: npt.NDArray[np.int64]
@@ -70,18 +77,12 @@ class Lookup:
             as_of_us: Shape (n,), UTC microseconds: a row older than its view's ttl at that time is missing.
 
         Raises:
-            OnlineStoreUnavailable: The store does not answer, or did not less than `RETRY_AFTER_S` ago.
+            OnlineStoreUnavailable: The store does not answer, or did not less than `RETRY_AFTER_S` ago, and the cache has
+                nothing that may be served.
         """
         if not self._layouts:
             return {}
-        if self._clock() < self._left_alone_until:
-            raise OnlineStoreUnavailable(self._failure)
-        try:
-            found = self._open()[1].read({**join_values, NO_ENTITY: [""] * len(as_of_us)}, as_of_us)
-        except OnlineStoreUnavailable as error:
-            self._failure = str(error)
-            self._left_alone_until = self._clock() + RETRY_AFTER_S
-            raise
+        found = self._open()[1].read({**join_values, NO_ENTITY: [""] * len(as_of_us)}, as_of_us)
         return {
             f"{view}__{name}": column for view, part in found.views.items() for name, column in part.columns.items()
         }
@@ -92,15 +93,63 @@ class Lookup:
             self._open()[0].ping()
         except Exception as error:
             return f"the online store does not answer: {error}"
-        self._left_alone_until = float("-inf")
+        self._breaker.close()
         return None
+
+    def cache_stats(self) -> CacheStats | None:
+        """Return what the cache did and holds; None where nothing is cached."""
+        return self._cache.stats() if self._cache else None
 
     def _open(self) -> tuple[OnlineStore, ViewReader]:
         """Connect at first use: a cluster that is away must not keep a replica from starting."""
         if self._opened is None:
             store = self._connect()
-            self._opened = store, store.reader(self._layouts)
+            self._opened = store, self._cache or _GuardedReader(store.reader(self._layouts), self._breaker)
         return self._opened
+
+    def _open_reader(self, layouts: Sequence[ViewLayout]) -> ViewReader:
+        """Open a reader below the cache, which goes on while the store is left alone."""
+        return _GuardedReader(self._open()[0].reader(layouts), self._breaker)
+
+
+class _Breaker:
+    """Says whether a store is left alone."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._left_alone_until = float("-inf")
+        self._failure = ""
+
+    def check(self) -> None:
+        if self._clock() < self._left_alone_until:
+            raise OnlineStoreUnavailable(self._failure)
+
+    def open(self, error: OnlineStoreUnavailable) -> None:
+        self._failure = str(error)
+        self._left_alone_until = self._clock() + RETRY_AFTER_S
+
+    def close(self) -> None:
+        self._left_alone_until = float("-inf")
+
+
+class _GuardedReader:
+    """Reads, unless the store is left alone."""
+
+    def __init__(self, reader: ViewReader, breaker: _Breaker) -> None:
+        self._reader = reader
+        self._breaker = breaker
+
+    def read(
+        self,
+        join_values: Mapping[str, Sequence[Any] | npt.NDArray[Any]],
+        as_of_us: int | npt.NDArray[np.int64] | None = None,
+    ) -> Reading:
+        self._breaker.check()
+        try:
+            return self._reader.read(join_values, as_of_us)
+        except OnlineStoreUnavailable as error:
+            self._breaker.open(error)
+            raise
 
 
 def _layout(store: FeatureStore, view: StoredView) -> ViewLayout:

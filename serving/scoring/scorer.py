@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -83,8 +83,8 @@ class Scorer:
         return [failure] if failure else []
 
     def describe(self) -> dict[str, object]:
-        """Describe model, request and policy as JSON."""
-        file = self.model.file
+        """Describe model, request and policy as JSON; of a cache, what that of this replica did and holds."""
+        file, cache = self.model.file, self._lookup.cache_stats()
         return {
             "name": file.service,
             "version": file.version,
@@ -95,6 +95,7 @@ class Scorer:
             "columns": file.columns,
             "request": self.schema.describe(),
             "policy": self.policy.describe() if self.policy else [],
+            **({"cache": {**asdict(cache), "hit_rate": cache.hit_rate}} if cache else {}),
         }
 
 
@@ -121,11 +122,11 @@ def require_servable(service: Service) -> None:
 
 
 def build_scorers(
-    workspace: Workspace, services: Sequence[str], policy: DecisionPolicy | None = None
+    workspace: Workspace, services: Sequence[str], policy: DecisionPolicy | None = None, cache_mb: float = 0.0
 ) -> dict[str, Scorer]:
     """Open the feature store and the models of a workspace; return a scorer for each service, in the order given.
 
-    The online store need not answer yet.
+    The online store need not answer yet. The services share `cache_mb` MB of cached rows evenly.
 
     Raises:
         ServiceError: A service cannot be served as declared.
@@ -140,7 +141,8 @@ def build_scorers(
     scorers = {}
     for name, model in models.items():
         service = read_service(store, name)
-        scorers[name] = Scorer(service, model, Lookup(store, service.stored), policy)
+        lookup = Lookup(store, service.stored, cache_bytes=int(cache_mb * 1e6) // len(models))
+        scorers[name] = Scorer(service, model, lookup, policy)
     return scorers
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import mmh3
 
 from contract.service import NO_ENTITY
-from contract.tags import Tier, read_tags, read_tier
+from contract.tags import Tier, read_cache, read_tags, read_tier
 
 if TYPE_CHECKING:
     from feast import FeatureStore, FeatureView
@@ -39,6 +39,8 @@ class ViewLayout:
         alias: What a reader calls the view; its name when empty.
         key_columns: For join keys that a reader gets under other names: (join key, its name).
         tier: Which store of a tiered one holds it.
+        cache_us: How old a cached row may be, microseconds; 0 where no cache may hold it.
+        cache_stale_us: How old it may be while the store does not answer, microseconds; 0 where no older than else.
     """
 
     project: str
@@ -49,6 +51,8 @@ class ViewLayout:
     alias: str = ""
     key_columns: tuple[tuple[str, str], ...] = ()
     tier: Tier = "hot"
+    cache_us: int = 0
+    cache_stale_us: int = 0
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -77,7 +81,7 @@ def layout_of(feature_view: FeatureView, config: RepoConfig) -> ViewLayout:
 
     Raises:
         LayoutError: The entity keys are serialized in a version other than 3, or the view's entity columns are unknown.
-        TagError: A tag names no tier.
+        TagError: A tag names no tier, or a bound of the cache that cannot be kept.
     """
     from feast.infra.online_stores.helpers import compute_versioned_name
 
@@ -94,7 +98,10 @@ def layout_of(feature_view: FeatureView, config: RepoConfig) -> ViewLayout:
             f"{feature_view.name}: its entity columns are not known; put the join keys into schema=, "
             "or read the view from the registry after 'feast apply'."
         )
-    ttl, join_keys = feature_view.ttl, {name for name, _ in keys}
+    ttl_us = feature_view.ttl // timedelta(microseconds=1) if feature_view.ttl else 0
+    join_keys = {name for name, _ in keys}
+    tags = read_tags(feature_view.name, feature_view.tags, "view")
+    cache_us, cache_stale_us = read_cache(feature_view.name, tags, ttl_us)
     return ViewLayout(
         project=config.project,
         name=compute_versioned_name(feature_view, config.registry.enable_online_feature_view_versioning),
@@ -104,8 +111,10 @@ def layout_of(feature_view: FeatureView, config: RepoConfig) -> ViewLayout:
             for field in feature_view.features
             if field.name not in join_keys
         ),
-        ttl_us=ttl // timedelta(microseconds=1) if ttl else 0,
-        tier=read_tier(feature_view.name, read_tags(feature_view.name, feature_view.tags, "view")),
+        ttl_us=ttl_us,
+        tier=read_tier(feature_view.name, tags),
+        cache_us=cache_us,
+        cache_stale_us=cache_stale_us,
     )
 
 

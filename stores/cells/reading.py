@@ -24,6 +24,8 @@ class Status(IntEnum):
     """The entity has no row of the view, or the row was written before the feature was declared."""
     OUTSIDE_MAX_AGE = 4
     """The row is older than the view's ttl."""
+    STALE = 5
+    """The value is there, older than the bound of the cache that served it, as the store did not answer; not one of Feast's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class ViewReading:
         columns: Values by feature.
         event_timestamp_us: int64 microseconds UTC, shape (n,); `NO_TIMESTAMP` where there is no row. Kept for rows
             outside their ttl.
-        row_status: uint8, shape (n,): PRESENT, NOT_FOUND, OUTSIDE_MAX_AGE or UNAVAILABLE.
+        row_status: uint8, shape (n,): PRESENT, NOT_FOUND, OUTSIDE_MAX_AGE, UNAVAILABLE or STALE.
     """
 
     columns: Mapping[str, Column]

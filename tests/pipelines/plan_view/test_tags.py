@@ -19,7 +19,10 @@ Make = Callable[..., ViewPlan]
 @pytest.mark.parametrize(
     ("tags", "message"),
     [
-        ({"millrace.dely": "7d"}, "v: unknown tag millrace.dely; use one of millrace.delay, millrace.store"),
+        (
+            {"millrace.dely": "7d"},
+            "v: unknown tag millrace.dely; use one of millrace.cache, millrace.cache_stale, millrace.delay, millrace.store",
+        ),
         ({"millrace.store": "cold"}, "v: tag millrace.store is 'cold'; write one of hot, warm, both"),
         (
             {"millrace.delay": "soon"},

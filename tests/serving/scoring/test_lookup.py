@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from contract.service import read_service
+from serving.request.schema import request_schema
+from serving.scoring.features import FeatureVectors
 from serving.scoring.lookup import RETRY_AFTER_S, Lookup
 from stores.online import OnlineStoreUnavailable
 from workspace.redis_server import start_redis
@@ -32,3 +34,52 @@ def test_store_that_failed_is_asked_again_only_after_a_while(
             lookup.read(keys, at)
         clock[0] = RETRY_AFTER_S
         assert set(lookup.read(keys, at)) >= {"user_activity__clicks", "ad_quality__rate"}
+
+
+def test_cache_goes_on_while_the_store_is_left_alone(
+    tmp_path: Path, make_ads: Callable[[Path, str], Workspace]
+) -> None:
+    clock = [0.0]
+    keys, at = {"user_id": ["ann"], "ad_id": np.array([7])}, np.array([0])
+    with start_redis() as server:
+        store = open_store(make_ads(tmp_path, server.connection_string))
+        service = read_service(store, "click_v1")
+        for one in service.stored:
+            one.view.tags = {"millrace.cache": "100ms", "millrace.cache_stale": "5s"}
+        lookup = Lookup(store, service.stored, clock=lambda: clock[0], cache_bytes=1_000_000)
+        fresh = lookup.read(keys, at)
+    assert {name: column.as_python() for name, column in lookup.read(keys, at).items()} == {
+        name: column.as_python() for name, column in fresh.items()
+    }
+    for clock[0] in (1.0, 1.1, 5.0):
+        assert set(lookup.read(keys, at)) == set(fresh)
+    stats = lookup.cache_stats()
+    assert stats is not None
+    assert stats.stale == 3 * stats.misses // 4 > 0  # read once, and missed three times while the store was away
+    clock[0] = 5.1
+    with pytest.raises(OnlineStoreUnavailable):
+        lookup.read(keys, at)
+
+
+def test_request_that_is_answered_with_stale_values_is_degraded(
+    tmp_path: Path, make_ads: Callable[[Path, str], Workspace]
+) -> None:
+    clock = [0.0]
+    row = {"user_id": "ann", "ad_id": 7, "bid": 0.5, "slot": 1, "event_timestamp": "2026-03-01T12:00:00+00:00"}
+    with start_redis() as server:
+        store = open_store(make_ads(tmp_path, server.connection_string))
+        service = read_service(store, "click_v1")
+        for one in service.stored:
+            one.view.tags = {"millrace.cache": "100ms", "millrace.cache_stale": "5s"}
+        lookup = Lookup(store, service.stored, clock=lambda: clock[0], cache_bytes=1_000_000)
+        schema = request_schema(service)
+        vectors, rows = FeatureVectors(service, schema, lookup, ()), schema.parse(row, 0, 1)[0]
+        fresh = vectors.build(rows)
+        assert not fresh.degraded
+    assert not vectors.build(rows).degraded
+    clock[0] = 1.0
+    stale = vectors.build(rows)
+    assert stale.degraded
+    assert {name: one.as_python() for name, one in stale.columns.items()} == {
+        name: one.as_python() for name, one in fresh.columns.items()
+    }
