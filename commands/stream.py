@@ -159,6 +159,8 @@ def main() -> None:
         )
     except BytewaxRuntimeError as error:
         raise _reason(error) from error  # Bytewax says where in the flow it was, its cause says what to do
+    finally:
+        gc.unfreeze()  # else libraries say at the end that they leak
 
 
 def _prepare(workspace: Workspace, recovery: Path, shards: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -10,9 +11,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipelines.stream import pages as pages_module
 from pipelines.stream.pages import _PACKER, GROWN, KEPT, PAGE, MissingPagesError, PagedArrays
 
 change = st.tuples(st.sampled_from("ab"), st.integers(0, 2_000), st.integers(1, 9))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_pause() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pages_module, "PAUSE", 0.0)
+        yield
 
 
 def wait_for_packing() -> None:
