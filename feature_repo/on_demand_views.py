@@ -6,7 +6,6 @@ from feast import Field, RequestSource
 from feast.on_demand_feature_view import on_demand_feature_view
 from feast.types import Float64, Int64, UnixTimestamp
 
-from contract.elapsed import seconds_since
 from customer_views import customer_sequence, customer_velocity
 from profile_views import customer_profile
 
@@ -74,6 +73,8 @@ def amount_against_habit(inputs: pd.DataFrame) -> pd.DataFrame:
 )
 def against_last_purchases(inputs: pd.DataFrame) -> pd.DataFrame:
     """Seconds since the customer's last purchase, and whether this terminal is among the last ten."""
+    from contract.elapsed import seconds_since  # Feast runs the function by its text alone
+
     out = pd.DataFrame(index=inputs.index)
     out["seconds_since_last"] = seconds_since(inputs["last_transaction_at"], inputs["event_timestamp"])
     out["terminal_among_last_ten"] = np.array(

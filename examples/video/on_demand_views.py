@@ -16,7 +16,6 @@ from activity_views import (
     video_impressions,
     video_watches,
 )
-from contract.elapsed import seconds_since
 
 candidate = RequestSource(
     name="candidate",
@@ -94,6 +93,8 @@ def watch_lengths(inputs: pd.DataFrame) -> pd.DataFrame:
 )
 def candidate_context(inputs: pd.DataFrame) -> pd.DataFrame:
     """How fresh the video is, and how it stands to what the user clicked last."""
+    from contract.elapsed import seconds_since  # Feast runs the function by its text alone
+
     now = pd.to_datetime(inputs["event_timestamp"], utc=True)
     out = pd.DataFrame(index=inputs.index)
     out["age_hours"] = (now - pd.to_datetime(inputs["uploaded_at"], utc=True)).dt.total_seconds() / 3600
