@@ -26,6 +26,9 @@ COMPUTED_NULL: Final = "computed_null"
 COMPUTE_FAILED: Final = "compute_failed"
 """Why an on-demand feature is missing: its function failed."""
 
+NOT_FINITE: Final = "not_finite"
+"""Why a feature that is stored counts as missing: it is NaN or infinite."""
+
 _MICROSECONDS = 1_000_000  # in a second; Feast keeps a key that is a time in seconds
 
 
@@ -72,7 +75,7 @@ class FeatureBatch:
     def _reason(self, name: str, column: Column, row: int) -> str:
         if column.status is None:
             return COMPUTE_FAILED if name.split("__")[0] in self.failed else COMPUTED_NULL
-        return REASONS[int(column.status[row])]
+        return REASONS.get(int(column.status[row]), NOT_FINITE)
 
 
 class FeatureSource(Protocol):

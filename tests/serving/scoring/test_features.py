@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import redis
 
@@ -62,6 +63,19 @@ def test_features_equal_get_online_features(
         ours = [None if _is_nan(value) else value for value in column.as_python()]
         theirs = [None if _is_nan(value) else value for value in expected[name]]
         assert ours == theirs, name
+
+
+def test_a_stored_value_that_is_no_number_is_missing_and_says_why(
+    scorer: Scorer, workspace: Workspace, request_body: dict[str, object]
+) -> None:
+    at = str(request_body["event_timestamp"])
+    store = open_store(workspace)
+    frame = pd.DataFrame({field.name: [None] for field in store.get_feature_view("user_activity").features})
+    frame = frame.assign(user_id="eve", dwell=math.inf, event_timestamp=pd.Timestamp(at))
+    store.write_to_online_store("user_activity", frame)
+    features = scorer.score(rows_of(scorer, (("eve", 7, 0.5, 1),), at)).features
+    assert features.values_of(0)["user_activity__dwell"] is None
+    assert {"feature": "user_activity__dwell", "reason": "not_finite"} in features.missing_of(0)
 
 
 def test_renamed_and_rekeyed_views_and_views_without_entities_are_what_feast_says(
