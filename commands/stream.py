@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
@@ -72,6 +72,9 @@ def stream_dataflow(
     opener = online_opener(store.config)
     progress = opener().progress(store.config.project)
     begin = partial(progress.begin, {plan.view: shards for plan in plans})
+    stored = progress.announced()
+    if first and _starts_anew(workspace):
+        _say_stored({plan.view: stored[plan.view] for plan in plans if plan.view in stored})
     if first:
         begin()
 
@@ -92,7 +95,20 @@ def stream_dataflow(
         snapshots=workspace.data / "recovery" / "state",
         watch=StoreWatch(identify),
         logs=logs,
+        stored=stored,
     )
+
+
+def _say_stored(stored: Mapping[str, int]) -> None:
+    for view, t in stored.items():
+        say(
+            f"online store: an earlier stream stored rows of {view} of until {datetime.fromtimestamp(t / 1e6, UTC):%Y-%m-%d %H:%M:%S}"
+            " UTC; until this one is past that, they are not replaced, and its clock stands."
+        )
+
+
+def _starts_anew(workspace: Workspace) -> bool:
+    return os.environ.get("FRESH") == "1" or not (workspace.data / "recovery").is_dir()
 
 
 @cache
@@ -169,7 +185,7 @@ def _prepare(workspace: Workspace, recovery: Path, shards: int) -> None:
 
     from pipelines.stream.rescale import rescale
 
-    if os.environ.get("FRESH") == "1":
+    if _starts_anew(workspace):
         shutil.rmtree(recovery, ignore_errors=True)
     if not recovery.is_dir():
         unfinished = recovery.with_name(f".recovery-{os.getpid()}")  # a kill may come at any time

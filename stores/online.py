@@ -82,8 +82,16 @@ class ViewReader(Protocol):
 class ViewWriter(Protocol):
     """Writes rows of views that have the same join keys, older ones never over newer ones."""
 
-    def write_views(self, tables: Mapping[str, pa.Table], timestamp_column: str) -> WriteResult:
+    def write_views(
+        self, tables: Mapping[str, pa.Table], timestamp_column: str, replace_until: int | None = None
+    ) -> WriteResult:
         """Write the newest row of each key and view; views that share an entity's record share the write.
+
+        Args:
+            tables: By view: join keys, features and the event time.
+            timestamp_column: The event time's column.
+            replace_until: Microseconds: stored rows of until then are replaced even by older ones, for the writer knows better;
+                None for none.
 
         Raises:
             FeatureRowsError: A column is absent, or a join key or event time is null.
@@ -168,6 +176,20 @@ class ProgressLog(Protocol):
 
         It is another one once the store restarted, was emptied, or another took over: then rows may be missing there. It is
         empty where no stream has begun.
+
+        Raises:
+            OnlineStoreUnavailable: The store does not answer.
+        """
+
+    def announce(self, furthest: Mapping[str, int]) -> None:
+        """Note of views, before rows are stored, up to which instant these may be, microseconds; it never moves back.
+
+        Raises:
+            OnlineStoreUnavailable: The store does not answer.
+        """
+
+    def announced(self) -> Mapping[str, int]:
+        """Return of each view the instant up to which rows may be stored, by whatever run of the stream.
 
         Raises:
             OnlineStoreUnavailable: The store does not answer.

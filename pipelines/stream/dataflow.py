@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -14,6 +14,7 @@ from bytewax.operators import KeyedStream
 
 from pipelines.partitioning import partition_of
 from pipelines.plan import EventTable, PlanError, ViewPlan
+from pipelines.semantics.panes.live import EVER
 from pipelines.stream.intake import EventBatch
 from pipelines.stream.log_sink import LogSink
 from pipelines.stream.online_sink import OnlineSink, RowWriter
@@ -38,6 +39,7 @@ def build_dataflow(
     snapshots: Path | None = None,
     watch: StoreWatch | None = None,
     logs: bool = False,
+    stored: Mapping[str, int] | None = None,
 ) -> Dataflow:
     """Build the dataflow of all stream views.
 
@@ -55,6 +57,7 @@ def build_dataflow(
             changed; None keeps them whole in that store.
         watch: Sees when the online store is another one, which lacks the rows; None for a store that never is.
         logs: Whether the views' feature logs are written as well, by a second state that waits until nothing may come any more.
+        stored: By view, the instant, microseconds, up to which runs before this one may have stored rows.
 
     Raises:
         PlanError: Two views read one topic in different ways.
@@ -72,7 +75,15 @@ def build_dataflow(
             op.stateful_batch(
                 plan.view,
                 shares,
-                _building(plan, state, generation, reader.partitions(plan.table.topic_name), snapshots, watch),
+                _building(
+                    plan,
+                    state,
+                    generation,
+                    reader.partitions(plan.table.topic_name),
+                    snapshots,
+                    watch,
+                    stored=(stored or {}).get(plan.view, EVER),
+                ),
             )
         )
         if logs:
@@ -101,8 +112,11 @@ def _building(
     watch: StoreWatch | None,
     *,
     log: bool = False,
+    stored: int = EVER,
 ) -> Callable[[Saved | None], ViewLogic]:
-    return lambda saved: ViewLogic(plan, state, generation(), partitions, snapshots, watch, saved, log=log)
+    return lambda saved: ViewLogic(
+        plan, state, generation(), partitions, snapshots, watch, saved, log=log, stored=stored
+    )
 
 
 def _sharing(plan: ViewPlan, shards: int) -> Callable[[EventBatch], list[tuple[str, Share]]]:

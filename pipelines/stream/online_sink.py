@@ -34,6 +34,8 @@ class ShardRows:
         rows: Join keys, features, `event_timestamp`; None when nothing changed.
         events: Events that went in.
         held: What the shard's state holds, by name; empty for no news.
+        replaces: The instant, microseconds, up to which stored rows give way to these even when these are older: a run before
+            stored them, and knew less. None for no such time.
     """
 
     view: str
@@ -43,6 +45,7 @@ class ShardRows:
     rows: pa.Table | None
     events: int
     held: Mapping[str, int] = field(default_factory=dict)
+    replaces: int | None = None
 
 
 class RowWriter(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -71,10 +71,12 @@ class ViewLogic(StatefulBatchLogic[Share, ShardRows, Saved]):
         saved: Saved | None,
         *,
         log: bool = False,
+        stored: int = EVER,
     ) -> None:
         """Go on from what was saved; else the first share says which shard this is, and what it starts from.
 
         With `log`, it follows the event time that nothing may come before any more, and gives every row: those of a backfill.
+        `stored` is the instant, microseconds, up to which a run before this one may have stored rows.
         """
         self._plan = plan
         self._log = log
@@ -93,6 +95,8 @@ class ViewLogic(StatefulBatchLogic[Share, ShardRows, Saved]):
         self._frontier = 0
         self._store = watch.current if watch else ""
         self._told = -TELL
+        self._rows_until = stored
+        self._complete = 0  # while rows of a run before may know less than those given here
         if saved is not None and saved.shard < generation.shards:
             self._view = self._begin(saved.shard)
         if watch:
@@ -105,7 +109,7 @@ class ViewLogic(StatefulBatchLogic[Share, ShardRows, Saved]):
         self._saved = None
         ways = first_ways(generation.shards, shard)
         name = f"{self._name}-{generation.number}-{shard}"
-        view = ViewParts(self._plan, self._snapshots, name, saved.parts if saved else (), ways)
+        view = ViewParts(self._plan, self._snapshots, name, saved.parts if saved else (), ways, self._rows_until)
         if saved is not None:
             self._reached, self._settled = dict(saved.reached), dict(saved.settled)
             self._frontier, self._store = saved.frontier, saved.store
@@ -117,6 +121,7 @@ class ViewLogic(StatefulBatchLogic[Share, ShardRows, Saved]):
                 else:
                     view.load(events, cut)
                 self._frontier = until - 1
+        self._complete = self._frontier
         return view
 
     def on_batch(self, values: list[Share]) -> tuple[Iterable[ShardRows], bool]:
@@ -137,17 +142,18 @@ class ViewLogic(StatefulBatchLogic[Share, ShardRows, Saved]):
         held = {}
         if time.monotonic() - self._told >= TELL:
             self._told, held = time.monotonic(), view.held()
-        return [
-            ShardRows(self._plan.view, self._shard, self._frontier, view.frontier, rows, len(events), held)
-        ], StatefulBatchLogic.RETAIN
+        given = [self._give(view, rows, len(events), held)]
+        again = view.take_doubtful()
+        if again is not None:
+            given.append(self._give(view, again[0], replaces=again[1]))
+        return given, StatefulBatchLogic.RETAIN
 
     def on_notify(self) -> tuple[Iterable[ShardRows], bool]:
         """Store all rows again where the online store is another one by now."""
         view = self._view
         if view is None or not self._is_other_store():
             return [], StatefulBatchLogic.RETAIN
-        told = [ShardRows(self._plan.view, self._shard, self._frontier, view.frontier, self._all_rows(view), 0)]
-        return told, StatefulBatchLogic.RETAIN
+        return [self._give(view, self._all_rows(view))], StatefulBatchLogic.RETAIN
 
     def notify_at(self) -> datetime | None:
         """Return when to look at the online store again."""
@@ -161,6 +167,17 @@ class ViewLogic(StatefulBatchLogic[Share, ShardRows, Saved]):
         parts = self._view.save(partial(persist, self._outage))
         number, reached, settled = self._generation.number, dict(self._reached), dict(self._settled)
         return Saved(self._shard, number, parts, reached, settled, self._frontier, self._store)
+
+    def _give(
+        self,
+        view: ViewParts,
+        rows: pa.Table | None,
+        events: int = 0,
+        held: Mapping[str, int] | None = None,
+        replaces: int | None = None,
+    ) -> ShardRows:
+        complete = min(self._frontier, self._complete) if view.doubtful else self._frontier
+        return ShardRows(self._plan.view, self._shard, complete, view.frontier, rows, events, held or {}, replaces)
 
     def _is_other_store(self) -> bool:
         return self._watch is not None and self._watch.current != self._store

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import gcd
 from pathlib import Path
 
@@ -58,7 +59,15 @@ def add_way(ways: Ways, shards: int, shard: int) -> Ways | None:
 class ViewParts:
     """All parts of one shard of a view, followed together."""
 
-    def __init__(self, plan: ViewPlan, folder: Path | None, name: str, saved: Sequence[SavedPart], ways: Ways) -> None:
+    def __init__(
+        self,
+        plan: ViewPlan,
+        folder: Path | None,
+        name: str,
+        saved: Sequence[SavedPart],
+        ways: Ways,
+        stored: int = EVER,
+    ) -> None:
         """Go on from what was saved; from nothing with one empty part.
 
         Args:
@@ -67,14 +76,16 @@ class ViewParts:
             name: Begins the names of this shard's folders there.
             saved: The parts.
             ways: Those of an empty part.
+            stored: The instant, microseconds, up to which a run before this one may have stored rows.
         """
         self._plan = plan
+        self._stored = stored
         self._folder = folder
         self._ways = [part.ways for part in saved] or [ways]
         self._names = [f"{name}-{number}" for number in range(len(self._ways))]
         self._pages: list[PagedArrays | None] = [None] * len(self._ways)
         self._states = [self._restored(number, part) for number, part in enumerate(saved)] or [
-            ViewState(plan, folder=self._own_folder(0))
+            ViewState(plan, folder=self._own_folder(0), stored=stored)
         ]
 
     @property
@@ -94,6 +105,16 @@ class ViewParts:
     def newest(self) -> pa.Table | None:
         """Return the last row of every entity."""
         return _together([state.newest() for state in self._states])
+
+    @property
+    def doubtful(self) -> bool:
+        """Say whether a run before this one may have stored rows of times that are not over here."""
+        return any(state.doubtful for state in self._states)
+
+    def take_doubtful(self) -> tuple[pa.Table | None, int] | None:
+        """Return the rows that replace stored ones, and up to which time; see `ViewState`."""
+        taken = [one for state in self._states if (one := state.take_doubtful())]
+        return (_together([rows for rows, _ in taken]), max(until for _, until in taken)) if taken else None
 
     def held(self) -> dict[str, int]:
         """Return how many entities, panes (with sessions), waiting events and bytes there are, by name."""
@@ -123,7 +144,8 @@ class ViewParts:
             pages = PagedArrays(self._folder / part.folder)
             view = replace(view, arrays=pages.load(part.kept, tidy=ours))
             self._pages[number] = pages if ours else None
-        return ViewState(self._plan, view, lambda table: went(part.ways, self._plan, table), self._own_folder(number))
+        mine = partial(went, part.ways, self._plan)
+        return ViewState(self._plan, view, mine, self._own_folder(number), self._stored)
 
     def _own_folder(self, number: int) -> Path | None:
         return self._folder / self._names[number] if self._folder is not None else None

@@ -25,6 +25,8 @@ _SECOND = 1_000_000
 ELSEWHERE = EVER
 """The time of the last row of an entity that another shard follows."""
 
+FOREVER = 2**62
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -34,6 +36,7 @@ class Snapshot:
         frontier: The instant, microseconds, up to which rows have been given.
         settled: The earliest event time that may still come, microseconds.
         pending: Events that do not count yet, and the files that have such.
+        doubtful: See `ViewState.doubtful`.
         arrays: The state, the ids that have been counted, the texts and the join keys, int64 by name. They are those of the
             state itself, so that keeping what changed needs no copy.
     """
@@ -42,6 +45,7 @@ class Snapshot:
     settled: int
     pending: Held
     arrays: dict[str, Ints]
+    doubtful: tuple[int, int] | None = None
 
 
 class ViewState:
@@ -49,6 +53,14 @@ class ViewState:
 
     Time moves by `now` only. A batch costs in proportion to its events and to the entities of whom an event enters, leaves
     or ends a session in the step, however many events a window holds.
+
+    Attributes:
+        plan: The view.
+        frontier: The instant, microseconds, up to which rows have been given.
+        settled: The earliest event time that may still come, microseconds.
+        doubtful: Two instants: a run before this one may have stored rows of the first to the second. It had read the
+            partitions in another order, so such a row may know less than one given here of an earlier time, which the store
+            then refuses. None where nothing is doubtful.
     """
 
     def __init__(
@@ -57,6 +69,7 @@ class ViewState:
         snapshot: Snapshot | None = None,
         mine: Callable[[pa.Table], npt.NDArray[np.bool_]] | None = None,
         folder: Path | None = None,
+        stored: int = EVER,
     ) -> None:
         """Start empty, or from a snapshot.
 
@@ -66,6 +79,7 @@ class ViewState:
             mine: Says of rows with join keys which are of entities that are followed here; the others of the snapshot belong
                 to another shard by now, and no row of theirs is given any more. None for all.
             folder: For files of events that wait long; None keeps them in memory, and in snapshots.
+            stored: The instant, microseconds, up to which a run before this one may have stored rows.
         """
         self.plan = plan
         self.frontier = EVER
@@ -83,6 +97,8 @@ class ViewState:
         self._pending = Pending(plan.table.timestamp, folder, held, until, mine)
         if snapshot is not None:
             self._restore(snapshot, mine)
+        since, until = (snapshot and snapshot.doubtful) or (self.frontier, EVER)
+        self.doubtful = (since, max(until, stored)) if max(until, stored) > self.frontier else None
 
     def __len__(self) -> int:
         """Return the number of panes and waiting events held."""
@@ -106,7 +122,7 @@ class ViewState:
         if entities is not None:
             for name in self.plan.keys:
                 arrays |= _words_of(f"key:{name}", _array(entities[name]))
-        return Snapshot(self.frontier, self.settled, self._pending.held(), arrays)
+        return Snapshot(self.frontier, self.settled, self._pending.held(), arrays, self.doubtful)
 
     def held(self) -> dict[str, int]:
         """Return how many entities, panes (with sessions), waiting events and bytes of memory are held, by name."""
@@ -187,9 +203,23 @@ class ViewState:
 
     def newest(self) -> pa.Table | None:
         """Return the last row of every entity, as it was given; None before the first."""
+        return self._newest(ELSEWHERE + 1, FOREVER)
+
+    def take_doubtful(self) -> tuple[pa.Table | None, int] | None:
+        """Return the last rows of entities of whom a better one may have been refused, and the time up to which they replace rows.
+
+        None, until all that was stored before has been given anew, and again when these rows have been taken.
+        """
+        if self.doubtful is None or self.frontier < self.doubtful[1]:
+            return None
+        (since, until), self.doubtful = self.doubtful, None
+        return self._newest(max(since, ELSEWHERE + 1), until), until
+
+    def _newest(self, since: int, until: int) -> pa.Table | None:
+        """Return the last row of every entity whose last is of `since <= t < until`."""
         table = self._numbers.table()
-        count = min(len(self._given), len(self._numbers))
-        here = np.flatnonzero(self._given[:count] != ELSEWHERE)
+        given = self._given[: min(len(self._given), len(self._numbers))]
+        here = np.flatnonzero((given >= since) & (given < until))
         rows = self._live.newest(here, self._given[here])
         return tabulate(self.plan, table, rows, self._rows_schema) if table is not None and len(rows) else None
 

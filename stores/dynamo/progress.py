@@ -6,6 +6,7 @@
 | `shards` | the streamed views with their numbers of shards |
 | `shard:<view>/<number>` | how far the shard is, and what its state holds |
 | `view:<view>` | events and rows, all told |
+| `announced:<view>` | up to which instant rows may be stored |
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from stores.dynamo.connection import answered
@@ -66,6 +68,33 @@ class DynamoProgress:
             except self._client.exceptions.ResourceNotFoundException:
                 return ""
         return str(reply["Item"]["mark"]["S"]) if "Item" in reply else ""
+
+    def announce(self, furthest: Mapping[str, int]) -> None:
+        """Note of views, before rows are stored, up to which instant these may be, microseconds; it never moves back.
+
+        Raises:
+            OnlineStoreUnavailable: DynamoDB does not answer.
+        """
+        for view, t in furthest.items():
+            with answered(self._client), suppress(self._client.exceptions.ConditionalCheckFailedException):
+                self._client.update_item(
+                    TableName=self._table,
+                    Key=_key(f"announced:{view}"),
+                    UpdateExpression="SET furthest = :t",
+                    ConditionExpression="attribute_not_exists(furthest) OR furthest < :t",
+                    ExpressionAttributeValues={":t": {"N": str(t)}},
+                )
+
+    def announced(self) -> dict[str, int]:
+        """Return of each view the instant up to which rows may be stored, by whatever run of the stream.
+
+        Raises:
+            OnlineStoreUnavailable: DynamoDB does not answer.
+        """
+        with answered(self._client):
+            items = self._items()
+        parts = {name.partition(":")[::2]: item for name, item in items.items()}
+        return {view: int(item["furthest"]["N"]) for (kind, view), item in parts.items() if kind == "announced"}
 
     def tell(self, shards: Sequence[ShardProgress]) -> None:
         """Note how far some shards are, once their rows are stored: who reads this finds the rows.

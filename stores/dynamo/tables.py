@@ -69,8 +69,13 @@ class DynamoTables:
             found |= part
         return found
 
-    def put(self, table: str, items: Sequence[Item]) -> int:
+    def put(self, table: str, items: Sequence[Item], replaced: str = "") -> int:
         """Put items of distinct entities, each unless a newer one is there; an equal event time is written.
+
+        Args:
+            table: Its name.
+            items: The items.
+            replaced: The event time up to which items are replaced even by older ones; empty for none.
 
         Returns:
             How many were refused because a newer one is there.
@@ -79,10 +84,10 @@ class DynamoTables:
             OnlineStoreUnavailable: DynamoDB does not answer; items up to then may be there, putting again is safe.
         """
         if len(items) == 1:
-            return self._put_each(table, items)
+            return self._put_each(table, items, replaced)
         at_once = self.settings.max_pool_connections
         parts = [part for first in range(at_once) if (part := items[first::at_once])]
-        return sum(self._pool.map(lambda part: self._put_each(table, part), parts))
+        return sum(self._pool.map(lambda part: self._put_each(table, part, replaced), parts))
 
     def ping(self) -> None:
         """Ask for an answer.
@@ -135,7 +140,7 @@ class DynamoTables:
             f"{left} keys are still unprocessed after {ATTEMPTS} requests: it is throttled",
         )
 
-    def _put_each(self, table: str, items: Sequence[Item]) -> int:
+    def _put_each(self, table: str, items: Sequence[Item], replaced: str) -> int:
         stale = 0
         for item in items:
             try:
@@ -144,7 +149,7 @@ class DynamoTables:
                         TableName=table,
                         Item=item,
                         ConditionExpression=_NOT_OLDER,
-                        ExpressionAttributeValues={":event_ts": item["event_ts"]},
+                        ExpressionAttributeValues={":event_ts": {"S": max(item["event_ts"]["S"], replaced)}},
                     )
             except ClientError as error:
                 if error.response["Error"]["Code"] != "ConditionalCheckFailedException":

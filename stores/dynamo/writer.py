@@ -10,7 +10,7 @@ import pyarrow as pa
 from stores.cells.cell_columns import CellColumns
 from stores.cells.entity_keys import EntityKeyEncoder
 from stores.cells.layout import ViewLayout
-from stores.dynamo.items import Item, entity_id, item_of
+from stores.dynamo.items import Item, entity_id, event_text, item_of
 from stores.dynamo.tables import DynamoTables
 from stores.feature_tables import check_table, encode_keys
 from stores.online import WriteResult
@@ -36,7 +36,9 @@ class DynamoWriter:
         """Write rows of the first view: `write_views`."""
         return self.write_views({next(iter(self._layouts)): table}, timestamp_column)
 
-    def write_views(self, tables: Mapping[str, pa.Table], timestamp_column: str) -> WriteResult:
+    def write_views(
+        self, tables: Mapping[str, pa.Table], timestamp_column: str, replace_until: int | None = None
+    ) -> WriteResult:
         """Write the newest row of each key and view, unless DynamoDB holds a newer one; at equal times the last one wins.
 
         Args:
@@ -44,6 +46,8 @@ class DynamoWriter:
                 as missing.
             timestamp_column: The event time's column: a timestamp, UTC; without a zone it is taken as UTC.
                 Nanoseconds are cut to microseconds.
+            replace_until: Microseconds: stored rows of until then are replaced even by older ones, for the writer knows better;
+                None for none.
 
         Raises:
             FeatureRowsError: A column is absent, or a join key or event time is null.
@@ -55,6 +59,7 @@ class DynamoWriter:
             for view, one in tables.items()
             if one.num_rows
         }
+        replaced = "" if replace_until is None else event_text(replace_until)
         kept = stale = 0
         for view, entities in ids.items():
             layout, micros = self._layouts[view], times[view]
@@ -71,7 +76,7 @@ class DynamoWriter:
                     item_of(entities[row], micros[row], zip(layout.feature_names, one, strict=True))
                     for row, one in zip(some, zip(*cells, strict=True) if cells else [()] * len(some), strict=True)
                 ]
-                stale += self._tables.put(name, items)
+                stale += self._tables.put(name, items, replaced)
             kept += len(rows)
         return WriteResult(kept - stale, stale, sum(one.num_rows for one in tables.values()) - kept)
 

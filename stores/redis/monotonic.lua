@@ -1,7 +1,8 @@
 -- Writes rows of one or several feature views that share their entities, each view's only if Redis holds none that is newer.
 -- KEYS:  one entity key per row.
 -- ARGV:  1  seconds until a key expires, 0 for never
---        2  how many views a row is of
+--        2  the time, a protobuf Timestamp, up to which stored rows are replaced even by older ones; empty for no time
+--        3  how many views a row is of
 --        then for each view  the hash field that holds its event time, and how many names and cells its features make
 --        then for each row  MessagePack strings, one after the other: of each view the field and the event time, a protobuf
 --           Timestamp; then of each view name, cell, name, cell, ... One argument for all of them, because every
@@ -42,17 +43,20 @@ local function parse(stamp)
   return seconds, nanos
 end
 
--- Says whether a stored event time is later than a new one.
-local function newer(old, new)
+-- Says whether an event time, which may be absent, is later than another.
+local function later(old, new)
   if not old or old == new then return false end
   local old_seconds, old_nanos = parse(old)
   local new_seconds, new_nanos = parse(new)
   return old_seconds > new_seconds or (old_seconds == new_seconds and old_nanos > new_nanos)
 end
 
-local expire, views, stale = tonumber(ARGV[1]), tonumber(ARGV[2]), 0
+local expire, replaced, views, stale = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), 0
 local times, counts = {}, {}
-for view = 1, views do times[view], counts[view] = ARGV[2 * view + 1], tonumber(ARGV[2 * view + 2]) end
+for view = 1, views do times[view], counts[view] = ARGV[2 * view + 2], tonumber(ARGV[2 * view + 3]) end
+
+-- Says whether a stored row stays, by its event time and that of a new one.
+local function newer(old, new) return later(old, new) and (replaced == '' or later(old, replaced)) end
 
 -- Returns how many views of a row are stale, and writes the others.
 local function write(key, row)
@@ -87,7 +91,7 @@ end
 
 for row = 1, #KEYS do
   local key = KEYS[row]
-  local refused = (views == 1 and write_one or write)(key, ARGV[2 + 2 * views + row])
+  local refused = (views == 1 and write_one or write)(key, ARGV[3 + 2 * views + row])
   stale = stale + refused
   if expire > 0 and refused < views then call('EXPIRE', key, expire) end
 end

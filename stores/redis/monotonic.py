@@ -20,6 +20,7 @@ from redis.cluster import RedisCluster
 from redis.exceptions import NoScriptError, ResponseError
 
 from stores.cells.cell_columns import Strings, strings_of
+from stores.cells.timestamps import encode_timestamp
 from stores.redis.calls import bulk, bulk_call
 from stores.redis.connection import Client, address_of, unavailable
 from stores.redis.exchange import exchange
@@ -83,7 +84,12 @@ def write_rows(client: Client, rows: EncodedRows, key_ttl_seconds: int = 0) -> i
 
 
 def pack_rows(
-    client: Client, keys: Strings, rows: Strings, views: Sequence[tuple[bytes, int]], key_ttl_seconds: int = 0
+    client: Client,
+    keys: Strings,
+    rows: Strings,
+    views: Sequence[tuple[bytes, int]],
+    key_ttl_seconds: int = 0,
+    replace_until: int | None = None,
 ) -> PackedRows:
     """Pack rows into script calls.
 
@@ -93,8 +99,10 @@ def pack_rows(
         rows: What the script takes of each row: names and cells as MessagePack strings, event times first.
         views: Of each view that all rows are of, the field of its event time, and how many features follow.
         key_ttl_seconds: Seconds until the whole key expires, counted anew by each write; 0 for never.
+        replace_until: Microseconds: stored rows of until then are replaced even by older ones; None for none.
     """
-    arguments = [b"%d" % key_ttl_seconds, b"%d" % len(views)]
+    replaced = b"" if replace_until is None else encode_timestamp(replace_until)
+    arguments = [b"%d" % key_ttl_seconds, replaced, b"%d" % len(views)]
     for field, features in views:
         arguments += [field, b"%d" % (2 * features)]
     constants = b"".join(map(bulk, arguments))

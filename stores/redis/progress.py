@@ -60,6 +60,7 @@ class RedisProgress:
         self._keys = {name: f"millrace:{{{project}}}:{name}" for name in names}
         self._clock = clock_key(project)
         self._mark = f"millrace:{{{project}}}:mark"
+        self._announced = f"millrace:{{{project}}}:announced"
 
     def begin(self, shards: Mapping[str, int]) -> None:
         """Say which views are streamed, in how many shards each; others are forgotten.
@@ -94,6 +95,29 @@ class RedisProgress:
         except (redis.RedisError, RedisClusterException, OSError) as error:
             raise unavailable(address_of(self._client), error) from error
         return f"{run.decode()}/{mark.decode()}" if mark else ""
+
+    def announce(self, furthest: Mapping[str, int]) -> None:
+        """Note of views, before rows are stored, up to which instant these may be, microseconds; it never moves back.
+
+        Raises:
+            OnlineStoreUnavailable: Redis does not answer.
+        """
+        try:
+            self._client.zadd(self._announced, dict(furthest), gt=True)
+        except (redis.RedisError, RedisClusterException, OSError) as error:
+            raise unavailable(address_of(self._client), error) from error
+
+    def announced(self) -> dict[str, int]:
+        """Return of each view the instant up to which rows may be stored, by whatever run of the stream.
+
+        Raises:
+            OnlineStoreUnavailable: Redis does not answer.
+        """
+        try:
+            found = self._client.zrange(self._announced, 0, -1, withscores=True)
+        except (redis.RedisError, RedisClusterException, OSError) as error:
+            raise unavailable(address_of(self._client), error) from error
+        return {view.decode(): int(t) for view, t in found}
 
     def tell(self, shards: Sequence[ShardProgress]) -> None:
         """Note how far some shards are, and move the clock.

@@ -46,7 +46,9 @@ class OnlineWriter:
         """Write rows of the first view: `write_views`."""
         return self.write_views({next(iter(self._layouts)): table}, timestamp_column)
 
-    def write_views(self, tables: Mapping[str, pa.Table], timestamp_column: str) -> WriteResult:
+    def write_views(
+        self, tables: Mapping[str, pa.Table], timestamp_column: str, replace_until: int | None = None
+    ) -> WriteResult:
         """Write the newest row of each key and view, unless Redis holds a newer one; at equal times the last one wins.
 
         Args:
@@ -54,6 +56,8 @@ class OnlineWriter:
                 as missing.
             timestamp_column: The event time's column: a timestamp, UTC; without a zone it is taken as UTC.
                 Nanoseconds are cut to microseconds.
+            replace_until: Microseconds: stored rows of until then are replaced even by older ones, for the writer knows better;
+                None for none.
 
         Raises:
             FeatureRowsError: A column is absent, or a join key or event time is null.
@@ -71,7 +75,7 @@ class OnlineWriter:
         numbers = np.repeat(np.arange(len(times)), [len(one) for one in times])
         first, places = newest_rows(keys, numbers, np.concatenate(times), len(times))
         places = np.where(places < 0, -1, places - starts[:-1, None])
-        stale = self._write_groups(layouts, list(tables.values()), times, keys, first, places)
+        stale = self._write_groups(layouts, list(tables.values()), times, keys, first, places, replace_until)
         kept = int((places >= 0).sum())
         return WriteResult(kept - stale, stale, given - kept)
 
@@ -83,6 +87,7 @@ class OnlineWriter:
         keys: Strings,
         first: Ints,
         places: Ints,
+        replace_until: int | None,
     ) -> int:
         """Write the entities that have rows of the same views together, encoding some while Redis is at work on others."""
         which = (places >= 0).T @ (1 << np.arange(len(layouts)))
@@ -99,6 +104,7 @@ class OnlineWriter:
                         [times[view] for view in views],
                         _some(keys, first[some]),
                         places[views][:, some],
+                        replace_until,
                     )
                     if len(first) <= _ROWS_AT_ONCE:  # little to do: a thread would cost more
                         sent.append(_done(send_rows(self._client, packed)))
@@ -115,6 +121,7 @@ class OnlineWriter:
         times: Sequence[Ints],
         keys: Strings,
         places: Ints,
+        replace_until: int | None,
     ) -> PackedRows:
         """Pack the rows of some entities, all of them of the same views."""
         cells = CellColumns()
@@ -129,7 +136,7 @@ class OnlineWriter:
                 cells.add(part.column(name), value_type, where, view, packed_string(layout.feature_field(name)))
         rows = cells.rows(places - np.array([[low] for _, low in parts]), named=True)
         views = [(layout.timestamp_field, len(layout.features)) for layout in layouts]
-        return pack_rows(self._client, keys, rows, views, self._key_ttl_seconds)
+        return pack_rows(self._client, keys, rows, views, self._key_ttl_seconds, replace_until)
 
 
 def _some(strings: Strings, chosen: Ints) -> Strings:

@@ -31,7 +31,9 @@ class TieredWriter:
         """Write rows of the first view: `write_views`."""
         return self.write_views({self._first: table}, timestamp_column)
 
-    def write_views(self, tables: Mapping[str, pa.Table], timestamp_column: str) -> WriteResult:
+    def write_views(
+        self, tables: Mapping[str, pa.Table], timestamp_column: str, replace_until: int | None = None
+    ) -> WriteResult:
         """Write the newest row of each key and view; rows of a view in both stores are counted as the hot one says.
 
         Raises:
@@ -42,12 +44,12 @@ class TieredWriter:
         both = {view: table for view, table in hot.items() if self._tiers[view] == "both"}
         warm = {view: table for view, table in tables.items() if view not in hot}
         done = [
-            writer.write_views(some, timestamp_column)
+            writer.write_views(some, timestamp_column, replace_until)
             for writer, some in ((self._hot, hot), (self._warm, warm))
             if writer and some
         ]
         if self._warm and both:
-            self._warm.write_views(both, timestamp_column)
+            self._warm.write_views(both, timestamp_column, replace_until)
         return WriteResult(
             sum(one.written for one in done), sum(one.stale for one in done), sum(one.superseded for one in done)
         )

@@ -106,7 +106,7 @@ def start(env: dict[str, str], log: Path, count: int) -> list[subprocess.Popen[b
     return running
 
 
-def test_processes_share_a_stream_whose_view_has_another_key_than_the_topic(
+def test_processes_share_a_stream_whose_view_has_another_key_than_the_topic_and_all_of_them_may_be_killed(
     online: RedisServer, environment: dict[str, str], tmp_path: Path
 ) -> None:
     with start_redis() as broker:
@@ -118,23 +118,26 @@ def test_processes_share_a_stream_whose_view_has_another_key_than_the_topic(
             "PARTITIONS": "4",
         }
         store = open_store(Workspace.from_env(environment))
-        clicks: list[dict[str, Any]] = []
+        clicks = [click(n, user_id=f"u{n % 7}", ad_id=f"ad {n % 11}") for n in range(600)]
         running: list[subprocess.Popen[bytes]] = []
         try:
-            running = start(env, tmp_path / "log", 2)
-            for part in (0, 100, 200):
-                clicks += some_clicks(part)
-                publish(broker, clicks[-100:])
+            for part in (0, 200, 400):
+                running = start(env, tmp_path / "log", 2)
+                publish(broker, clicks[part : part + 100])
+                wait(lambda: any(one.poll() is not None for one in running) or complete(store, clicks[: part + 100]))  # noqa: B023
+                publish(broker, clicks[part + 100 : part + 200])
+                assert [one.poll() for one in running] == [None, None], (tmp_path / "log-0").read_text()
+                env["FRESH"] = "0"
+                if part < 400:
+                    for one in running:
+                        one.kill()
+                        one.wait()
             wait(lambda: any(one.poll() is not None for one in running) or complete(store, clicks))
             assert complete(store, clicks)
         finally:
             for one in running:
                 one.kill()
                 one.wait()
-
-
-def some_clicks(first: int) -> list[dict[str, Any]]:
-    return [click(n, user_id=f"u{n % 7}", ad_id=f"ad {n % 11}") for n in range(first, first + 100)]
 
 
 def complete(store: FeatureStore, clicks: list[dict[str, Any]]) -> bool:

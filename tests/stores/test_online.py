@@ -123,6 +123,35 @@ def test_correction_with_an_equal_time_lands(opened: Opened) -> None:
     assert opened.stored("a") == (T, 5)
 
 
+#  stored:    a at T     b at T + 5     c nothing
+#  written, each at T - 9, as what is known better of all times up to T + 3: a and c land, b stays
+#
+@pytest.mark.parametrize("after", [1, 0])
+def test_rows_of_times_that_are_known_better_are_replaced_by_older_ones(opened: Opened, after: int) -> None:
+    opened.write(("a", T, 1), ("b", T + 5, 2))
+    better = rows(("a", T - 9, 3), ("b", T - 9, 4), ("c", T - 9, 5))
+    result = opened.store.writer(opened.clicks).write_views({"clicks": better}, "event_timestamp", T + 3)
+    assert result == WriteResult(2, 1)
+    assert [opened.stored(user) for user in "abc"] == [(T - 9, 3), (T + 5, 2), (T - 9, 5)]
+    opened.store.writer(opened.clicks).write_views({"clicks": rows(("b", T, 6))}, "event_timestamp", T + 4 + after)
+    assert opened.stored("b") == ((T, 6) if after else (T + 5, 2))
+
+
+def test_rows_of_several_views_that_are_known_better_replace_what_is_stored_each_for_itself(opened: Opened) -> None:
+    writer = opened.store.writer(opened.clicks, opened.profile)
+
+    def of(clicks: tuple[int, int], age: tuple[int, int]) -> dict[str, pa.Table]:
+        time = pa.array([age[0]], pa.timestamp("us", tz="UTC"))
+        profile = pa.table({"user": ["a"], "event_timestamp": time, "age": pa.array([age[1]], pa.int32())})
+        return {"clicks": rows(("a", *clicks)), "profile": profile}
+
+    writer.write_views(of((T + 9, 1), (T + 2, 2)), "event_timestamp")
+    assert writer.write_views(of((T, 3), (T, 4)), "event_timestamp", T + 5) == WriteResult(1, 1)
+    reading = opened.store.reader([opened.clicks, opened.profile]).read({"user": ["a"]}, None)
+    assert reading.views["clicks"].columns["n"].as_python() == [1]
+    assert reading.views["profile"].columns["age"].as_python() == [4]
+
+
 def test_newest_row_of_a_table_wins_and_the_last_at_equal_times(opened: Opened) -> None:
     result = opened.write(("a", T + 1, 1), ("b", T, 2), ("a", T, 3), ("b", T, 4), ("a", T + 1, 5))
     assert result == WriteResult(written=2, stale=0, superseded=3)
@@ -247,6 +276,16 @@ def test_progress_is_complete_once_every_shard_has_spoken(opened: Opened) -> Non
     assert (progress.read().complete, progress.read().views["clicks"].held) == (45, {"bytes": 11})
     progress.begin({"clicks": 1})
     assert (progress.identity(), list(progress.read().views), progress.read().complete) == (mark, ["clicks"], 50)
+
+
+def test_what_was_announced_never_moves_back_and_outlives_the_shards(opened: Opened) -> None:
+    progress = opened.store.progress("shop")
+    assert progress.announced() == {}
+    progress.begin({"clicks": 2, "pages": 1})
+    progress.announce({"clicks": T + 1, "pages": T})
+    progress.announce({"clicks": T, "pages": T + 7})
+    progress.begin({"clicks": 1})
+    assert opened.store.progress("shop").announced() == {"clicks": T + 1, "pages": T + 7}
 
 
 def test_store_answers_when_asked(opened: Opened) -> None:
