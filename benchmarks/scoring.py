@@ -60,7 +60,7 @@ def prepare(folder: Path, redis: str, service: str) -> tuple[Workspace, Path, in
     declared = read_declarations(workspace)
     store = open_store(workspace)
     views = [*declared.feature_views, *declared.stream_feature_views, *declared.on_demand_feature_views]
-    store.apply([*declared.entities, *views, *declared.feature_services])
+    store.apply([*declared.data_sources, *declared.entities, *views, *declared.feature_services])
     definition = read_service(store, service)
     fill(store, definition)
     columns = [name for name, kind in definition.features if kind in ("int64", "float64", "float32")]
