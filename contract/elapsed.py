@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from contract.arrays import floats, micros
 from contract.durations import parse_duration
 
 Floats = npt.NDArray[np.float64]
@@ -22,10 +23,7 @@ def seconds_since(last: Any, now: Any) -> Floats:
     >>> seconds_since([60_000_000, None], np.array(["1970-01-01T00:01:30", "1970-01-01T00:01:30"], "datetime64[us]"))
     array([30., nan])
     """
-    import pandas as pd
-
-    at = pd.to_datetime(pd.Series(np.asarray(now)), utc=True).dt.as_unit("us").astype("int64").to_numpy()
-    return (at - _floats(last)) / 1e6
+    return (micros(now) - floats(last)) / 1e6
 
 
 def decayed(value: Any, seconds: Any, half_life: str) -> Floats:
@@ -34,15 +32,7 @@ def decayed(value: Any, seconds: Any, half_life: str) -> Floats:
     >>> decayed([8.0, None], [60.0, np.nan], half_life="30s")
     array([2., 0.])
     """
-    given, waited = _floats(value), _floats(seconds)
+    given, waited = floats(value), floats(seconds)
     known = ~(np.isnan(given) | np.isnan(waited))
     halves = np.where(known, waited, 0.0) * 1e6 / parse_duration(half_life)
     return np.where(known, given, 0.0) * 2.0**-halves
-
-
-def _floats(column: Any) -> Floats:
-    """Return a column of numbers as floats, NaN for null; microseconds of our times are exact in them."""
-    import pandas as pd
-
-    given = pd.to_numeric(pd.Series(np.asarray(column, object)), errors="coerce")
-    return np.asarray(given.astype("float64").to_numpy())

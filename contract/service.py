@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from contract.label import Label, ServiceError, read_label
-from contract.tags import read_tags
+from contract.tags import read_tags, read_takes
 from contract.types import kind_of_field
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ class OnDemandView:
 
     Attributes:
         name: The view's name.
-        mode: `pandas` or `python`.
-        udf: The declared function: a frame to a frame, or a dict of lists to a dict of lists.
+        mode: How the function is called: `pandas`, `python`, or `arrays` for one that takes both these and frames.
+        udf: The declared function: a frame to a frame, a dict of lists to a dict of lists, or a mapping of NumPy arrays to one.
         source: Its text.
         inputs: The stored features it declares: (alias of the view, feature).
         outputs: The features the service takes from it: (name, kind).
@@ -228,7 +228,8 @@ def _on_demand(view: OnDemandFeatureView, projection: FeatureViewProjection) -> 
     outputs = [(f.name, kind_of_field(f.dtype)) for f in projection.features]
     udf: Any = getattr(view.feature_transformation, "udf", None)
     source = getattr(view.feature_transformation, "udf_string", None) or ""
-    return OnDemandView(view.name, view.mode, udf, tuple(inputs), tuple(outputs), problem, source)
+    mode = read_takes(view.name, read_tags(view.name, view.tags, "on demand"), view.mode)
+    return OnDemandView(view.name, mode, udf, tuple(inputs), tuple(outputs), problem, source)
 
 
 def _request(service: str, keys: dict[str, str], sources: list[tuple[str, Any]]) -> tuple[RequestData, ...]:

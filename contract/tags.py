@@ -9,7 +9,7 @@ from contract.durations import format_duration, parse_duration
 
 PREFIX: Final = "millrace."
 
-Tagged = Literal["view", "source", "service", "request"]
+Tagged = Literal["view", "source", "service", "request", "on demand"]
 
 Tier = Literal["hot", "warm", "both"]
 
@@ -38,6 +38,7 @@ TAGS: Final[dict[Tagged, dict[str, str]]] = {
         "decides_on": "the topic whose events are the moments of decision",
         "drop_known": "an event column; keys that are known to be positive leave the test",
     },
+    "on demand": {"takes": "arrays, where the function takes a mapping of NumPy arrays as well as a frame"},
     "request": {"fill.": "the request field or event column that fills a field of another name"},
 }
 """By kind of object: the tags, without their prefix. One that ends with a dot goes on with a name."""
@@ -95,6 +96,24 @@ def read_tier(where: str, tags: Mapping[str, str]) -> Tier:
         if given == tier:
             return tier
     raise TagError(f"{where}: tag {PREFIX}store is {given!r}; write one of {', '.join(TIERS)}.")
+
+
+def read_takes(where: str, tags: Mapping[str, str], mode: str) -> str:
+    """Return how an on-demand function is called in serving: its mode, or `arrays` where its tags of `read_tags` say so.
+
+    >>> read_takes("rates", {"takes": "arrays"}, "pandas"), read_takes("rates", {}, "python")
+    ('arrays', 'python')
+
+    Raises:
+        TagError: It is another word, or not for its mode.
+    """
+    if "takes" not in tags:
+        return mode
+    if tags["takes"] != "arrays" or mode != "pandas":
+        raise TagError(
+            f"{where}: tag {PREFIX}takes is {tags['takes']!r}, of mode {mode}; write arrays, on a function of mode pandas."
+        )
+    return "arrays"
 
 
 def read_cache(where: str, tags: Mapping[str, str], ttl_us: int) -> tuple[int, int]:

@@ -1,4 +1,7 @@
-"""Features that need the transaction itself: computed at request time, and the same way for a training set."""
+"""Features that need the transaction itself: computed at request time, and the same way for a training set.
+
+Their functions take a frame, as Feast hands it, or NumPy arrays, as serving does (tag `millrace.takes`).
+"""
 
 import numpy as np
 import pandas as pd
@@ -30,15 +33,19 @@ transaction = RequestSource(
         Field(name="is_weekend", dtype=Int64),
     ],
     mode="pandas",
+    tags={"millrace.takes": "arrays"},
 )
 def transaction_context(inputs: pd.DataFrame) -> pd.DataFrame:
     """What the transaction says of itself; night is before six (UTC), the weekend Saturday and Sunday."""
-    at = pd.to_datetime(inputs["event_timestamp"], utc=True).dt
-    out = pd.DataFrame(index=inputs.index)
-    out["amount_now"] = inputs["amount"].astype("float64")
-    out["is_night"] = (at.hour < 6).astype("int64")
-    out["is_weekend"] = (at.dayofweek >= 5).astype("int64")
-    return out
+    from contract.arrays import columns_like, day_of_week, floats, hour_of_day, micros
+
+    at = micros(inputs["event_timestamp"])
+    return columns_like(
+        inputs,
+        amount_now=floats(inputs["amount"]),
+        is_night=(hour_of_day(at) < 6).astype("int64"),
+        is_weekend=(day_of_week(at) >= 5).astype("int64"),
+    )
 
 
 @on_demand_feature_view(
@@ -49,18 +56,19 @@ def transaction_context(inputs: pd.DataFrame) -> pd.DataFrame:
         Field(name="amount_over_mean_24h", dtype=Float64),
     ],
     mode="pandas",
+    tags={"millrace.takes": "arrays"},
 )
 def amount_against_habit(inputs: pd.DataFrame) -> pd.DataFrame:
     """The amount against the customer's own mean and spread; null where the customer has none yet."""
-    amount = inputs["amount"].astype("float64")
-    mean = pd.to_numeric(inputs["amount_mean_30d"]).astype("float64")
-    spread = pd.to_numeric(inputs["amount_std_30d"]).astype("float64")
-    day = pd.to_numeric(inputs["amount_mean_24h"]).astype("float64")
-    out = pd.DataFrame(index=inputs.index)
-    out["amount_over_mean_30d"] = amount / mean.where(mean > 0)
-    out["amount_z_30d"] = (amount - mean) / spread.where(spread > 0)
-    out["amount_over_mean_24h"] = amount / day.where(day > 0)
-    return out
+    from contract.arrays import columns_like, floats, ratio
+
+    amount, mean = floats(inputs["amount"]), floats(inputs["amount_mean_30d"])
+    return columns_like(
+        inputs,
+        amount_over_mean_30d=ratio(amount, mean),
+        amount_z_30d=ratio(amount - mean, floats(inputs["amount_std_30d"])),
+        amount_over_mean_24h=ratio(amount, floats(inputs["amount_mean_24h"])),
+    )
 
 
 @on_demand_feature_view(
@@ -70,18 +78,18 @@ def amount_against_habit(inputs: pd.DataFrame) -> pd.DataFrame:
         Field(name="terminal_among_last_ten", dtype=Int64),
     ],
     mode="pandas",
+    tags={"millrace.takes": "arrays"},
 )
 def against_last_purchases(inputs: pd.DataFrame) -> pd.DataFrame:
     """Seconds since the customer's last purchase, and whether this terminal is among the last ten."""
-    from contract.elapsed import seconds_since  # Feast runs the function by its text alone
+    from contract.arrays import columns_like
+    from contract.elapsed import seconds_since
 
-    out = pd.DataFrame(index=inputs.index)
-    out["seconds_since_last"] = seconds_since(inputs["last_transaction_at"], inputs["event_timestamp"])
-    out["terminal_among_last_ten"] = np.array(
-        [
-            int(seen is not None and not np.isscalar(seen) and terminal in seen)
-            for terminal, seen in zip(inputs["this_terminal"], inputs["last_terminals"], strict=True)
-        ],
-        dtype="int64",
+    given = zip(inputs["this_terminal"], inputs["last_terminals"], strict=True)
+    return columns_like(
+        inputs,
+        seconds_since_last=seconds_since(inputs["last_transaction_at"], inputs["event_timestamp"]),
+        terminal_among_last_ten=np.array(
+            [int(seen is not None and not np.isscalar(seen) and terminal in seen) for terminal, seen in given], "int64"
+        ),
     )
-    return out

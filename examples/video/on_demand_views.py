@@ -41,25 +41,20 @@ candidate = RequestSource(
         Field(name="pair_over_user", dtype=Float64),
     ],
     mode="pandas",
+    tags={"millrace.takes": "arrays"},
 )
 def click_rates(inputs: pd.DataFrame) -> pd.DataFrame:
     """How often the user clicks, the video is clicked, and the user clicks on this category; and the last against the first.
 
     Each rate begins with 20 impressions at 15 %, so that one click is no verdict; what is missing counts as nothing.
     """
+    from contract.arrays import columns_like, floats
 
-    def rate(who: str, window: str) -> pd.Series:
-        clicks, shown = (
-            pd.to_numeric(inputs[f"{who}_{what}_{window}"]).astype("float64").fillna(0.0)
-            for what in ("clicks", "impressions")
-        )
-        return (clicks + 20 * 0.15) / (shown + 20)
-
-    out = pd.DataFrame(index=inputs.index)
+    rates = {}
     for who, window in (("user", "30d"), ("video", "1d"), ("video", "30d"), ("pair", "7d"), ("pair", "30d")):
-        out[f"{who}_rate_{window}"] = rate(who, window)
-    out["pair_over_user"] = out["pair_rate_30d"] / out["user_rate_30d"]
-    return out
+        clicks, shown = (np.nan_to_num(floats(inputs[f"{who}_{what}_{window}"])) for what in ("clicks", "impressions"))
+        rates[f"{who}_rate_{window}"] = (clicks + 20 * 0.15) / (shown + 20)
+    return columns_like(inputs, **rates, pair_over_user=rates["pair_rate_30d"] / rates["user_rate_30d"])
 
 
 @on_demand_feature_view(
@@ -69,15 +64,17 @@ def click_rates(inputs: pd.DataFrame) -> pd.DataFrame:
         Field(name="pair_seconds_per_click", dtype=Float64),
     ],
     mode="pandas",
+    tags={"millrace.takes": "arrays"},
 )
 def watch_lengths(inputs: pd.DataFrame) -> pd.DataFrame:
     """How long a click on the video, and one of the user on this category, is watched; null where there was none."""
-    out = pd.DataFrame(index=inputs.index)
-    for who in ("video", "pair"):
-        clicks = pd.to_numeric(inputs[f"{who}_clicks_30d"]).astype("float64")
-        seconds = pd.to_numeric(inputs[f"{who}_seconds_30d"]).astype("float64")
-        out[f"{who}_seconds_per_click"] = seconds / clicks.where(clicks > 0)
-    return out
+    from contract.arrays import columns_like, floats, ratio
+
+    lengths = {
+        f"{who}_seconds_per_click": ratio(floats(inputs[f"{who}_seconds_30d"]), floats(inputs[f"{who}_clicks_30d"]))
+        for who in ("video", "pair")
+    }
+    return columns_like(inputs, **lengths)
 
 
 @on_demand_feature_view(
@@ -90,16 +87,14 @@ def watch_lengths(inputs: pd.DataFrame) -> pd.DataFrame:
         Field(name="seen_before", dtype=Int64),
     ],
     mode="pandas",
+    tags={"millrace.takes": "arrays"},
 )
 def candidate_context(inputs: pd.DataFrame) -> pd.DataFrame:
     """How fresh the video is, and how it stands to what the user clicked last."""
-    from contract.elapsed import seconds_since  # Feast runs the function by its text alone
+    from contract.arrays import columns_like, hour_of_day, micros
+    from contract.elapsed import seconds_since
 
-    now = pd.to_datetime(inputs["event_timestamp"], utc=True)
-    out = pd.DataFrame(index=inputs.index)
-    out["age_hours"] = (now - pd.to_datetime(inputs["uploaded_at"], utc=True)).dt.total_seconds() / 3600
-    out["hour_of_day"] = now.dt.hour.astype("int64")
-    out["hours_since_click"] = seconds_since(inputs["last_click_at"], now) / 3600
+    now = micros(inputs["event_timestamp"])
     shares, seen = [], []
     given = zip(
         inputs["this_category"], inputs["this_video"], inputs["last_categories"], inputs["last_videos"], strict=True
@@ -108,6 +103,11 @@ def candidate_context(inputs: pd.DataFrame) -> pd.DataFrame:
         known = [] if categories is None or np.isscalar(categories) else list(categories)
         shares.append(known.count(category) / len(known) if known else np.nan)
         seen.append(int(videos is not None and not np.isscalar(videos) and video in videos))
-    out["share_of_last"] = np.array(shares, dtype="float64")
-    out["seen_before"] = np.array(seen, dtype="int64")
-    return out
+    return columns_like(
+        inputs,
+        age_hours=(now - micros(inputs["uploaded_at"])) / 3_600_000_000,
+        hour_of_day=hour_of_day(now),
+        hours_since_click=seconds_since(inputs["last_click_at"], inputs["event_timestamp"]) / 3600,
+        share_of_last=np.array(shares, "float64"),
+        seen_before=np.array(seen, "int64"),
+    )

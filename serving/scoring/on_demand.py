@@ -12,7 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from contract.arrays import floats
 from contract.failing_function import advice, failing_line
 from contract.service import OnDemandView
 from contract.types import is_number
@@ -43,7 +45,7 @@ def compute(view: OnDemandView, given: Mapping[str, Column], rows: int) -> tuple
     """
     inputs = _inputs(view, given)
     try:
-        return _call(view, inputs, rows), False
+        return call(view, inputs, rows), False
     except Exception as error:
         failed = error
     parts, first = [], None
@@ -101,8 +103,13 @@ def _inputs(view: OnDemandView, given: Mapping[str, Column]) -> dict[str, Column
     return inputs
 
 
-def _call(view: OnDemandView, inputs: Mapping[str, Column], rows: int) -> dict[str, Column]:
-    outputs = dict(_call_pandas(view, inputs) if view.mode == "pandas" else _call_python(view, inputs))
+def call(view: OnDemandView, inputs: Mapping[str, Column], rows: int) -> dict[str, Column]:
+    """Call a view's function once, and return what it gives by `view__feature`; what it raises is let through.
+
+    Raises:
+        OnDemandError: It does not give every declared feature, with one value a row.
+    """
+    outputs = dict(_CALLS[view.mode](view, inputs))
     for name, column in outputs.items():
         if len(column.valid) != rows:
             raise OnDemandError(f"{name}: its function gave {len(column.valid)} values for {rows} rows; give one each.")
@@ -112,7 +119,7 @@ def _call(view: OnDemandView, inputs: Mapping[str, Column], rows: int) -> dict[s
 def _call_one(view: OnDemandView, inputs: Mapping[str, Column]) -> dict[str, Column] | None:
     """Compute one row; None where the function fails for it."""
     try:
-        return _call(view, inputs, 1)
+        return call(view, inputs, 1)
     except Exception:
         return None
 
@@ -141,6 +148,33 @@ def _call_python(view: OnDemandView, inputs: Mapping[str, Column]) -> Iterator[t
         if raw is not None and raw.dtype.kind not in "iufb":
             raw = np.asarray(values, dtype=np.float64)
         yield name, _column(kind, list(values) if raw is None else raw)
+
+
+def _call_arrays(view: OnDemandView, inputs: Mapping[str, Column]) -> Iterator[tuple[str, Column]]:
+    for name, kind, values in _given(view, view.udf(_Arrays(inputs))):
+        raw = np.asarray(values)
+        if raw.dtype.kind not in "iufb" and is_number(kind):
+            raw = floats(raw)
+        yield name, _column(kind, raw)
+
+
+class _Arrays(Mapping[str, npt.NDArray[Any]]):
+    """The columns as arrays, each made when it is asked for."""
+
+    def __init__(self, columns: Mapping[str, Column]) -> None:
+        self._columns = columns
+
+    def __getitem__(self, name: str) -> npt.NDArray[Any]:
+        return self._columns[name].as_array()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+
+_CALLS = {"pandas": _call_pandas, "python": _call_python, "arrays": _call_arrays}
 
 
 def _given(view: OnDemandView, result: Any) -> Iterator[tuple[str, str, Any]]:

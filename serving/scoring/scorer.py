@@ -11,6 +11,7 @@ from contract.label import ServiceError
 from contract.service import Service, read_service
 from contract.types import UNSUPPORTED
 from serving.request.schema import RequestSchema, Row, request_schema
+from serving.scoring.array_check import check_arrays
 from serving.scoring.decision import DecisionPolicy
 from serving.scoring.features import FeatureBatch, FeatureVectors
 from serving.scoring.model import Model, check_fit, current_model
@@ -55,6 +56,7 @@ class Scorer:
             ModelError: The model does not fit.
         """
         require_servable(service)
+        check_arrays(service)
         check_fit(model, service)
         self.service = service
         self.schema: RequestSchema = request_schema(service)

@@ -119,6 +119,19 @@ class Column:
             return truths
         return np.where(self.valid, self.values, np.nan)
 
+    def as_array(self) -> npt.NDArray[Any]:
+        """Return what an on-demand view that takes arrays is handed: see `contract.arrays`. Lists are lists."""
+        if isinstance(self.values, list):
+            out = np.empty(len(self.values), dtype=object)
+            out[:] = self.values
+            return out
+        if self.kind == "timestamp":
+            at = self.values.view("datetime64[us]")
+            return at if self.valid.all() else np.where(self.valid, at, np.datetime64("NaT"))
+        if self.kind in FLOATS or self.valid.all():
+            return self.values
+        return np.where(self.valid, self.values, np.nan)
+
     def as_python(self) -> list[Any]:
         """Return what Feast hands to an on-demand view of mode python: None where missing, aware UTC datetimes."""
         values = self.values if isinstance(self.values, list) else self.values.tolist()

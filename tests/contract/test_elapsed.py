@@ -11,15 +11,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contract import elapsed
+from contract import arrays, elapsed
 from contract.elapsed import decayed, seconds_since
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "semantics.md").read_text()
 (EXAMPLE,) = re.findall(r"^```python\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)
 
 
-def test_examples_are_true() -> None:
-    assert doctest.testmod(elapsed).failed == 0
+@pytest.mark.parametrize("module", [arrays, elapsed])
+def test_examples_are_true(module: Any) -> None:
+    tried = doctest.testmod(module)
+    assert (tried.failed, tried.attempted > 1) == (0, True)
 
 
 @pytest.mark.parametrize("kind", ["Int64", "float64", "object"])

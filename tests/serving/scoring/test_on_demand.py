@@ -14,7 +14,7 @@ from serving.scoring import on_demand
 from stores.cells.column import Column
 
 GIVEN = {"n": Column.of("int64", [1, 2]), "clicks__rate": Column.of("float64", [0.5, 0.25])}
-MODES = {"pandas": pd.DataFrame, "python": dict}
+MODES = {"pandas": pd.DataFrame, "python": dict, "arrays": dict}
 
 
 def view(mode: str, give: Callable[[Any], dict[str, Any]]) -> OnDemandView:
