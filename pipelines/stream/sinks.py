@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -32,7 +33,7 @@ JOINED: Final = 64
 
 
 PAUSE: Final = 0.2
-"""Seconds after a snapshot until its events are landed: at the end of an epoch the stream waits for other snapshots."""
+"""Seconds after a snapshot until its events are landed, unless someone waits: at the end of an epoch the stream waits for other snapshots."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ class _LakePartition(StatefulSinkPartition[EventBatch, Unlanded | None]):
         self._waiting: list[pa.Table] = []
         self._joined: list[pa.Table] = []
         self._landing: Future[None] | None = None
+        self._waited_for = threading.Event()
 
     def write_batch(self, values: list[EventBatch]) -> None:
         self._waiting += [batch.landed for batch in values if len(batch.landed)]
@@ -115,13 +117,15 @@ class _LakePartition(StatefulSinkPartition[EventBatch, Unlanded | None]):
         self._wait()
 
     def _land_at(self, when: float, events: pa.Table, name: str) -> None:
-        time.sleep(max(when - time.monotonic(), 0))
+        self._waited_for.wait(max(when - time.monotonic(), 0))
         self._land(events, name)
 
     def _wait(self) -> None:
         if self._landing is not None:
+            self._waited_for.set()
             self._landing.result()
             self._landing = None
+            self._waited_for.clear()
 
 
 def land_events(

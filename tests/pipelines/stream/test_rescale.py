@@ -20,6 +20,7 @@ from pipelines.plan import ViewPlan
 from pipelines.semantics import reference
 from pipelines.stream.dataflow import build_dataflow
 from pipelines.stream.online_sink import ShardRows
+from pipelines.stream.pages import _PACKER
 from pipelines.stream.rescale import Generation, RescaleError, read_generation, rescale
 from pipelines.stream.transport.base import Entries
 from pipelines.stream.transport.codec import encode_events
@@ -103,6 +104,7 @@ def stream(lab: Any, plan: ViewPlan, store: Store, folder: Path, runs: Sequence[
         recovery.mkdir(parents=True)
         init_db_dir(recovery, 1)
     for shards, reads in runs:
+        _PACKER.submit(int).result()  # a process that has ended packs no files any more
         rescale(recovery, recovery / "state", lambda: [plan.view], shards, lambda _: None)
         flow = build_dataflow(
             [plan],
