@@ -8,12 +8,16 @@ import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from workspace.quick_feast import quicken_feast
 from workspace.redis_server import RedisServer, start_redis
+
+quicken_feast()  # before a test imports it
 
 # The same examples in every run, and no clock in their judgement; `make test-fast` takes the first few of them, and a test
 # that wants more or fewer says so as a share of `settings.default.max_examples`.
@@ -27,18 +31,22 @@ ENGINES = {"redis_server", "aws", "feast_store", "spark", "ads"}
 """Fixtures that start a server or an engine, or import Feast: whoever asks for one is slow, as is a file that starts Redis."""
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out files that are slow as a whole where no slow test is wanted: their imports take longer than many tests."""
+    wanted = config.option.markexpr != "not slow" or collection_path.suffix != ".py"
+    return None if wanted or "\npytestmark = pytest.mark.slow\n" not in collection_path.read_text() else True
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as slow what asks for an engine; `make test-fast` is all the rest.
 
-    The slow tests of a file go to one worker, so that its engine starts once, and before the others, which fill the gaps.
+    Slow ones come first, and the others fill the gaps.
     """
     for item in items:
         starts_redis = hasattr(getattr(item, "module", None), "start_redis")
         if starts_redis or ENGINES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
-        if item.get_closest_marker("slow"):
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 

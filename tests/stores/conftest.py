@@ -11,10 +11,7 @@ import pytest
 import redis
 
 from stores.cells.layout import ViewLayout
-from workspace.quick_feast import quicken_feast
 from workspace.redis_server import RedisServer
-
-quicken_feast()  # before a test imports it
 
 CLICKS = ViewLayout(
     project="shop",

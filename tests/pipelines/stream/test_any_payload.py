@@ -26,6 +26,8 @@ from pipelines.stream.online_sink import ShardRows
 from pipelines.stream.transport.base import Entries
 from pipelines.stream.transport.codec import encode_events
 
+pytestmark = pytest.mark.slow
+
 MINUTE = 60_000_000
 END = 20 * MINUTE
 Sent = tuple[bytes, int]

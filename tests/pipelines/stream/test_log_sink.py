@@ -28,6 +28,8 @@ from pipelines.stream.rescale import rescale
 from pipelines.stream.transport.base import Entries
 from pipelines.stream.transport.codec import encode_events
 
+pytestmark = pytest.mark.slow
+
 MINUTE = 60_000_000
 DAY = 1440 * MINUTE
 LATENESS = 5 * MINUTE

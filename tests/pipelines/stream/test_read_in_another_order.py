@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import settings
 
 from pipelines.plan import ViewPlan
 from pipelines.semantics import reference
@@ -121,7 +122,7 @@ def test_entities_that_nothing_was_given_of_since_the_start_are_left_as_they_are
     assert rows["user"].to_pylist() == ["b"]
 
 
-@pytest.mark.parametrize("seed", range(150))
+@pytest.mark.parametrize("seed", range(4 * settings.default.max_examples))
 def test_after_any_kills_every_stored_value_is_the_references(lab: Any, seed: int) -> None:
     random = np.random.default_rng(seed)
     partitions = int(random.integers(2, 4))

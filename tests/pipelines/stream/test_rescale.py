@@ -25,6 +25,8 @@ from pipelines.stream.rescale import Generation, RescaleError, read_generation, 
 from pipelines.stream.transport.base import Entries
 from pipelines.stream.transport.codec import encode_events
 
+pytestmark = pytest.mark.slow
+
 MINUTE = 60_000_000
 END = 61 * MINUTE
 PARTITIONS = 2
