@@ -14,6 +14,7 @@ from confluent_kafka import Producer
 from pipelines.partitioning import partition_of
 from pipelines.plan import EventTable
 from pipelines.semantics.reference import Event
+from pipelines.stream.transport import kafka_topics
 from pipelines.stream.transport.base import Entries, LostEventsError, Measured, TransportError, TransportUnavailable
 from pipelines.stream.transport.kafka_topics import KafkaTopics
 from pipelines.stream.transport.open import open_publisher, open_transport
@@ -202,7 +203,8 @@ def test_a_broker_that_does_not_answer_is_named_and_read_on_when_it_does(
     assert payloads == [b"b"]
 
 
-def test_a_broker_that_is_not_there_is_named_with_what_to_do() -> None:
+def test_a_broker_that_is_not_there_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kafka_topics, "ANSWER_SECONDS", 0.5)
     away = KafkaTopics("kafka://127.0.0.1:9?sasl.password=secret")
     with pytest.raises(
         TransportUnavailable, match=r"the broker at kafka://127.0.0.1:9 does not answer \(.*\); start it"
