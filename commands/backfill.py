@@ -46,10 +46,9 @@ def backfill(
 ) -> Iterator[Filled]:
     """Fill `start <= event_timestamp < stop` of every view, tell and yield what was done, and hand over at `stop`."""
     progress, days = Progress(len(plans)), -(-(stop - start) // DAY)
-    left_behind = rows_under_way(plans)  # by a job that was killed
 
     def look() -> str:
-        return f"{max(rows_under_way(plans) - left_behind, 0):,} rows written  {see_tasks(spark)}".rstrip()
+        return f"{rows_under_way(plans):,} rows written  {see_tasks(spark)}".rstrip()
 
     with progress.watching(look):
         progress.now(f"{days} days")

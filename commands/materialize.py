@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from commands.gates import feature_gate
@@ -21,6 +24,7 @@ from pipelines.batch.session import SparkOnDemand
 from pipelines.plan import ViewPlan
 from stores.cells.layout import ViewLayout, layouts_of
 from stores.online import OnlineStore, ViewWriter, online_opener
+from workspace.one_at_a_time import one_at_a_time
 from workspace.workspace import Workspace, open_store, read_declarations
 
 if TYPE_CHECKING:
@@ -53,6 +57,7 @@ def materialize(
     Raises:
         ValidationFailed: A view's rows break an expectation; the online store is as it was.
         OnlineStoreUnavailable: The online store does not answer.
+        HeldError: Another process materializes one of them.
     """
     layouts = layouts_of(store, [plan.view for plan in plans])
     opener = online_opener(store.config)
@@ -61,9 +66,9 @@ def materialize(
     # A batch view's row of the instant itself is already due: it is made of events before it.
     ends = {plan.view: until + (plan.kind == "batch") for plan in plans}
     told = progress or Progress(len(plans), io.StringIO())
-    with told.watching(str), ThreadPoolExecutor(AT_ONCE) as pool:
+    with staging_of(workspace, plans) as staging, told.watching(str), ThreadPoolExecutor(AT_ONCE) as pool:
         told.now("newest rows")
-        staged = [pool.submit(stage_newest, spark, plan, ends[plan.view], workspace.data / "staging") for plan in plans]
+        staged = [pool.submit(stage_newest, spark, plan, ends[plan.view], staging) for plan in plans]
         folders = {}
         for number, (plan, folder) in enumerate(zip(plans, staged, strict=True)):
             folders[plan.view] = folder.result()
@@ -79,6 +84,22 @@ def materialize(
             done.append(Materialized(plan.view, rows.result()))
             told.finish(plan.view, done[-1].rows)
         return done
+
+
+@contextmanager
+def staging_of(workspace: Workspace, plans: Sequence[ViewPlan]) -> Iterator[Path]:
+    """Hold views while they are materialized, and give the folder of their staged rows; these are gone afterwards.
+
+    Raises:
+        HeldError: Another process materializes one of them.
+    """
+    staging = workspace.data / "staging"
+    with ExitStack() as held:
+        for plan in sorted(plans, key=lambda one: one.view):
+            lock = staging / f".{plan.view}.materializing"
+            held.enter_context(one_at_a_time(lock, f"{plan.view} is being materialized"))
+            held.callback(shutil.rmtree, staging / plan.view, ignore_errors=True)
+        yield staging
 
 
 def _open_writer(opener: Callable[[], OnlineStore], layout: ViewLayout) -> ViewWriter:

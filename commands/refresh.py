@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +25,7 @@ from pipelines.plan import ViewPlan
 from stores.online import OnlineStoreUnavailable
 from workspace.addresses import AddressError
 from workspace.files import write_whole
+from workspace.one_at_a_time import HeldError, one_at_a_time
 from workspace.workspace import Workspace, open_store
 
 if TYPE_CHECKING:
@@ -59,28 +59,13 @@ class Refreshed:
     failed: str = ""
 
 
-@contextmanager
-def refreshing(workspace: Workspace) -> Iterator[None]:
-    """Hold a workspace while it is refreshed: one at a time. The lock goes with the process, however that ends.
+def refreshing(workspace: Workspace) -> AbstractContextManager[None]:
+    """Hold a workspace while it is refreshed: one at a time.
 
     Raises:
-        RefreshError: Somebody else refreshes it.
+        HeldError: Somebody else refreshes it.
     """
-    workspace.state.mkdir(parents=True, exist_ok=True)
-    path = workspace.state / ".refreshing"
-    lock = os.open(path, os.O_RDWR | os.O_CREAT)
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RefreshError(
-                f"{workspace.data} is being refreshed by process {path.read_text().strip()}; let it finish, or end it."
-            ) from None
-        os.truncate(lock, 0)
-        os.write(lock, str(os.getpid()).encode())
-        yield
-    finally:
-        os.close(lock)
+    return one_at_a_time(workspace.state / ".refreshing", f"{workspace.data} is being refreshed")
 
 
 def refresh(
@@ -160,7 +145,7 @@ def main() -> int:
             try:
                 landed = None if by_events else time.time_ns() // 1000 - grace
                 failed = show_refreshed(plans, list(refresh(spark, workspace, store, plans, landed)))
-            except (OnlineStoreUnavailable, AddressError, LakeError) as error:
+            except (OnlineStoreUnavailable, AddressError, LakeError, HeldError) as error:
                 if not every:
                     raise
                 print(f"refresh: {error}", file=sys.stderr, flush=True)

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -18,7 +19,7 @@ import pyarrow.parquet as pq
 from pipelines.arrange import needed_columns
 from pipelines.batch.event_files import EventFiles, find_event_files, read_events
 from pipelines.batch.here import end_of_rows
-from pipelines.batch.log_files import drop_staging, open_staging, replace_days
+from pipelines.batch.log_files import filling, replace_days
 from pipelines.batch.task import EVENTS_AT_ONCE, Done, Part, fill_task, read_and_fill_task, share_task
 from pipelines.plan import ViewPlan
 
@@ -105,12 +106,16 @@ def jobs_of(plans: Sequence[ViewPlan], start: int, stop: int) -> list[Job]:
 
 
 def _fill_views(spark: SparkSession, job: Job, start: int, stop: int) -> list[Filled]:
-    """Compute and replace the days of the logs of views of one table."""
+    """Compute and replace the days of the logs of views of one table.
+
+    Raises:
+        HeldError: Another job fills a log of theirs.
+    """
     began = time.monotonic()
-    parts: list[Part] = []
-    try:
-        for plan in job.plans:
-            parts.append(Part(plan, start, end_of_rows(plan, stop), open_staging(plan.log)))
+    with ExitStack() as held:
+        parts = [
+            Part(plan, start, end_of_rows(plan, stop), held.enter_context(filling(plan.log))) for plan in job.plans
+        ]
         written = _run(spark, job, parts, stop) if job.files.pieces else []
         filled = []
         for number, part in enumerate(parts):
@@ -120,9 +125,6 @@ def _fill_views(spark: SparkSession, job: Job, start: int, stop: int) -> list[Fi
             read, made = sum(done.events for done in mine), sum(file.rows for file in files)
             filled.append(Filled(part.plan.view, read, made, time.monotonic() - began))
         return filled
-    finally:
-        for part in parts:
-            drop_staging(part.staging)
 
 
 def _run(spark: SparkSession, job: Job, parts: Sequence[Part], stop: int) -> list[Done]:

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from pipelines.batch.compute import log_tables
 from pipelines.batch.event_files import as_spark_has_it, find_event_files, read_events
 from pipelines.batch.lake import DAY, day_of, days_of
-from pipelines.batch.log_files import drop_staging, has_day, open_staging, replace_days
+from pipelines.batch.log_files import filling, has_day, replace_days
 from pipelines.batch.task import write_log
 from pipelines.plan import EventTable, ViewPlan
 
@@ -46,17 +46,15 @@ def fill_here(plan: ViewPlan, start: int, stop: int) -> bool:
 
     Raises:
         EventError: Events without key, time or id.
+        HeldError: Another job fills the log.
     """
     events = few_events(plan.table, start - plan.reach, stop)
     if events is None:
         return False
     end = end_of_rows(plan, stop)
-    staging = open_staging(plan.log)
-    try:
+    with filling(plan.log) as staging:
         files = list(write_log(log_tables(plan, events, start, end, DAY), staging))
         replace_days(plan.log, staging, files, start, end)
-    finally:
-        drop_staging(staging)
     return True
 
 

@@ -7,10 +7,16 @@ own writer would guard is kept: only files of tasks that succeeded are taken, al
 
 from __future__ import annotations
 
+import hashlib
+import os
+import tempfile
 import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -19,8 +25,22 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from pipelines.batch.lake import DAY, day_of
-from stores.parquet.log_commit import STAGING, DayCommit, choosing, commit_days, day_folder, held_files, settle
-from workspace.addresses import WHOLE, inside, list_files, list_folders, open_address
+from stores.parquet.log_commit import (
+    COMMIT,
+    COMPACTED,
+    STAGING,
+    DayCommit,
+    choosing,
+    commit_days,
+    day_folder,
+    held_files,
+    settle,
+)
+from workspace.addresses import WHOLE, inside, is_local, list_files, list_folders, open_address
+from workspace.one_at_a_time import one_at_a_time
+
+DEAD_FAR_AWAY: Final = timedelta(days=1)
+"""Age from which on a staging folder that is far away is taken for a dead job's."""
 
 ENCODED = 65_536
 """Rows that are encoded at a time: with Parquet's own 1,024 it takes a tenth longer."""
@@ -75,6 +95,45 @@ def write_days(rows: pa.Table, staging: str) -> Iterator[DayFile]:
 def has_day(log: str, date: str) -> bool:
     """Say whether a log has rows of a day."""
     return any(names[0] == day_folder(date) for names in held_files(log).values())
+
+
+@contextmanager
+def filling(log: str) -> Iterator[str]:
+    """Hold a log while its days are computed, one job at a time, and give a staging folder, which is gone afterwards.
+
+    What killed jobs have left is removed. A log that is far away is held against jobs on this machine only, and what was left
+    there is removed when it is a day old.
+
+    Raises:
+        HeldError: Another job fills it.
+    """
+    with one_at_a_time(_lock_of(log), f"{log} is being filled"):
+        _drop_dead(log)
+        staging = open_staging(log)
+        try:
+            yield staging
+        finally:
+            drop_staging(staging)
+
+
+def _lock_of(log: str) -> Path:
+    if is_local(log):
+        return Path(open_address(log)[1]) / ".filling"
+    return (
+        Path(tempfile.gettempdir()) / f"millrace-{os.getuid()}-{hashlib.sha256(log.encode()).hexdigest()[:16]}.filling"
+    )
+
+
+def _drop_dead(log: str) -> None:
+    """Remove the staging folders of jobs that ended without a commit; nobody else fills the log now."""
+    oldest = None if is_local(log) else datetime.now(UTC) - DEAD_FAR_AWAY
+    for name in list_folders(log):
+        staging = inside(log, name)
+        if name.startswith(STAGING) and not name.startswith(COMPACTED):
+            files = list_files(staging)
+            fresh = oldest is not None and any(file.mtime is None or file.mtime > oldest for file in files)
+            if not fresh and not any(file.base_name == COMMIT for file in files):
+                drop_staging(staging)
 
 
 def open_staging(log: str) -> str:

@@ -15,14 +15,12 @@ from pathlib import Path
 from typing import Final
 
 from pipelines.stream.compaction import GRACE, LARGEST, Compacted, group_files, join_files, joined_name, replaced_by
-from stores.parquet.log_commit import COMMIT, STAGING, DayCommit, choosing, day_folder, held_files, write_commit
+from stores.parquet.log_commit import COMMIT, COMPACTED, DayCommit, choosing, day_folder, held_files, write_commit
 
 TIME: Final = "event_timestamp"
 
 UNSURE: Final = 2
 """Files of a shard, the newest ones, that a stream may still write anew after a kill."""
-
-_OURS: Final = f"{STAGING}compacted-"
 
 
 def compact_log_day(log: Path, day: str, now: float, grace: float = GRACE, largest: int = LARGEST) -> Compacted:
@@ -41,7 +39,7 @@ def compact_log_day(log: Path, day: str, now: float, grace: float = GRACE, large
     if open_commits:
         return done
     for group in group_files(_small_files(log, day, largest), largest):
-        staging = log / f"{_OURS}{day}-{joined_name(group).removesuffix('.parquet')}"
+        staging = log / f"{COMPACTED}{day}-{joined_name(group).removesuffix('.parquet')}"
         try:
             rows = join_files(group, staging, TIME)
         except FileNotFoundError:  # a backfill is replacing the day
@@ -57,7 +55,7 @@ def _finish(log: Path, day: str, now: float, grace: float) -> tuple[Compacted, i
     """Go on with what earlier runs committed for a day; return what was removed, and how many commits are still open."""
     done, still_open = Compacted(), 0
     with choosing(str(log)):
-        for staging in sorted(log.glob(f"{_OURS}{day}-*")):
+        for staging in sorted(log.glob(f"{COMPACTED}{day}-*")):
             commit = staging / COMMIT
             if not commit.exists():  # of a run that was killed: one compacts at a time
                 shutil.rmtree(staging)

@@ -21,6 +21,8 @@ from pyarrow import fs
 from workspace.addresses import WHOLE, inside, is_local, list_files, names_below, open_address, whole_file
 
 STAGING: Final = ".staging-"
+COMPACTED: Final = f"{STAGING}compacted-"
+"""What the staging folders of a compaction begin with, which looks after them itself."""
 COMMIT: Final = "commit.json"
 TRIES: Final = 5  # a commit that was listed may be done with before it is read
 

@@ -47,15 +47,17 @@ def endpoint(aws: str, environment: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture(scope="module")
 def spark(endpoint: str) -> Iterator[Any]:
-    """Spark, whose workers find the credentials in the environment that it was started in."""
+    """Spark, whose workers have the credentials in their environment, also where tests before these have started it."""
     from pipelines.batch.session import open_spark
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPARK_MASTER", "local[2]")
         patch.setenv("SPARK_DRIVER_MEMORY", "1g")
         session = open_spark("tests", brief=True)
+        for name, value in os.environ.items():
+            if name.startswith("AWS_"):
+                patch.setitem(session.sparkContext.environment, name, value)
         yield session
-        session.stop()
 
 
 def orders() -> pa.Table:

@@ -17,10 +17,11 @@ from commands.loop.history import land_days
 from commands.loop.home import open_home
 from commands.loop.tables import event_sources
 from commands.plan import read_plans
-from commands.refresh import Refreshed, RefreshError, read_refreshed, read_setting, refresh, refreshing, show_refreshed
+from commands.refresh import Refreshed, read_refreshed, read_setting, refresh, refreshing, show_refreshed
 from commands.settings import SettingError
 from pipelines.batch.lake import DAY, days_of, micros
 from stores.parquet.log_commit import held_files
+from workspace.one_at_a_time import HeldError
 from workspace.workspace import Workspace, open_store
 
 ROOT = Path(__file__).parents[2]
@@ -84,7 +85,7 @@ def test_two_at_once_are_refused(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path, tmp_path / "data", tmp_path / "feature_store.yaml")
     with (
         refreshing(workspace),
-        pytest.raises(RefreshError, match=rf"data is being refreshed by process {os.getpid()};"),
+        pytest.raises(HeldError, match=rf"data is being refreshed by process {os.getpid()} on .* since 20"),
     ):
         refreshing(workspace).__enter__()
     with refreshing(workspace):
