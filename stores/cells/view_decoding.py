@@ -111,7 +111,9 @@ def _decode_type(
     """Decode cells of one type; return its kind, the values and which are there."""
     stored = stored_type(value_type)
     kind = KINDS[value_type]
-    if stored.is_list or stored.group == "text":
+    if stored.is_list and stored.group != "text":
+        return kind, _decode_number_lists(cells, stored, where), np.fromiter(map(bool, cells), np.bool_, len(cells))
+    if stored.group == "text":
         return kind, _decode_objects(cells, stored, where), np.fromiter(map(bool, cells), np.bool_, len(cells))
     values, valid = _decode_numbers(cells, stored, where)
     if kind == "timestamp":  # Feast stores seconds
@@ -151,9 +153,7 @@ def _decode_numbers(
 
 
 def _decode_objects(cells: Sequence[Cell], stored: StoredType, where: str) -> list[Any]:
-    """Decode the cells of a text or list type to Python objects, None where missing.
-
-    Text is `str` or `bytes`; a list is a Python list, of aware datetimes for UNIX_TIMESTAMP_LIST.
+    """Decode the cells of a text type, or of a list of one, to `str` or `bytes` or lists of them, None where missing.
 
     Raises:
         StoredTypeMismatchError: A cell was written with another type.
@@ -168,8 +168,50 @@ def _decode_objects(cells: Sequence[Cell], stored: StoredType, where: str) -> li
             raise _mismatch(cell, stored, where)
         start, length = _length(cell, skip)
         content = cell[start : start + length]
-        out.append(_decode_list(content, stored) if stored.is_list else _text(content, stored))
+        out.append(_decode_texts(content, stored) if stored.is_list else _text(content, stored))
     return out
+
+
+def _decode_number_lists(cells: Sequence[Cell], stored: StoredType, where: str) -> list[Any]:
+    """Decode the cells of a list of numbers, all of them at once, to Python lists, None where missing.
+
+    UNIX_TIMESTAMP_LIST gives aware datetimes.
+
+    Raises:
+        StoredTypeMismatchError: A cell was written with another type.
+    """
+    skip = len(stored.tag)
+    out: list[Any] = [None] * len(cells)
+    rows, payloads = [], []
+    for row, cell in enumerate(cells):
+        if cell:
+            if not cell.startswith(stored.tag):
+                raise _mismatch(cell, stored, where)
+            start, length = _length(cell, skip)
+            if not length:
+                out[row] = []
+                continue
+            start, length = _length(cell, start + 1)
+            rows.append(row)
+            payloads.append(cell[start : start + length])
+    data = np.frombuffer(b"".join(payloads), dtype=np.uint8)
+    ends = np.cumsum(np.fromiter(map(len, payloads), np.int64, len(payloads)))
+    if stored.group == "fixed":
+        values, bounds = data.view(_FIXED_DTYPE[stored.width]).tolist(), (ends // stored.width).tolist()
+    else:
+        numbers, stops = decode_varints(data)
+        values, bounds = _as_listed(numbers.tolist(), stored), np.searchsorted(stops, ends, "right").tolist()
+    for row, start, stop in zip(rows, [0, *bounds], bounds, strict=False):
+        out[row] = values[start:stop]
+    return out
+
+
+def _as_listed(values: list[int], stored: StoredType) -> list[Any]:
+    if stored.name == "BOOL_LIST":
+        return [bool(value) for value in values]
+    if stored.name == "UNIX_TIMESTAMP_LIST":
+        return [None if value == _NULL_TIMESTAMP else EPOCH + timedelta(seconds=value) for value in values]
+    return values
 
 
 def _decode_full(cells: Sequence[bytes], stored: StoredType, where: str) -> npt.NDArray[Any]:
@@ -201,30 +243,19 @@ def _finish(
     return values, valid
 
 
-def _decode_list(content: bytes, stored: StoredType) -> list[Any]:
-    if not content:
-        return []
-    if stored.group == "text":
-        texts, position = [], 0
-        while position < len(content):
-            start, length = _length(content, position + 1)
-            position = start + length
-            texts.append(_text(content[start:position], stored))
-        return texts
-    start, length = _length(content, 1)
-    payload = content[start : start + length]
-    if stored.group == "fixed":
-        return np.frombuffer(payload, dtype=_FIXED_DTYPE[stored.width]).tolist()
-    values = decode_varints(np.frombuffer(payload, dtype=np.uint8))[0].tolist()
-    if stored.name == "BOOL_LIST":
-        return [bool(value) for value in values]
-    if stored.name == "UNIX_TIMESTAMP_LIST":
-        return [None if value == _NULL_TIMESTAMP else EPOCH + timedelta(seconds=value) for value in values]
-    return values
+def _decode_texts(content: bytes, stored: StoredType) -> list[Any]:
+    texts, position = [], 0
+    while position < len(content):
+        start, length = _length(content, position + 1)
+        position = start + length
+        texts.append(_text(content[start:position], stored))
+    return texts
 
 
 def _length(data: bytes, position: int) -> tuple[int, int]:
     """Read the varint length at a position; return where its content starts, and the length."""
+    if data[position] < 0x80:
+        return position + 1, data[position]
     length = shift = 0
     while True:
         byte = data[position]
