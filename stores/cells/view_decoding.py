@@ -6,6 +6,7 @@ At 64 requests numpy's fixed cost per call is what counts, so one call decodes a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import chain
 from typing import Any
@@ -30,6 +31,7 @@ Cell = bytes | None
 Columns = list[Sequence[Cell]]
 """The cells of one view: the event times, then one column per feature; each has n rows."""
 
+_FOR_EVER = 2**62
 _NULL_TIMESTAMP = int(np.iinfo(np.int64).min)
 _FIXED_DTYPE = {8: "<f8", 4: "<f4"}
 _NO_VALUE = {"fixed": float("nan"), "varint": 0}
@@ -39,56 +41,83 @@ class StoredTypeMismatchError(TypeError):
     """A cell holds another type than the view declares."""
 
 
-def decode_views(views: Sequence[tuple[ViewLayout, Columns]], as_of_us: int | npt.NDArray[np.int64] | None) -> Reading:
-    """Decode the cells of views.
+@dataclass(frozen=True, slots=True)
+class _Typed:
+    """The features of one type.
+
+    Attributes:
+        value_type: The type.
+        places: Where they are: the view's number, the feature's, and its name.
+        where: Names the views, for an error.
+    """
+
+    value_type: str
+    places: tuple[tuple[int, int, str], ...]
+    where: str
+
+
+class ViewDecoder:
+    """Decodes the cells of some views, again and again; what can be known beforehand is.
 
     Args:
-        views: Layouts with their cells, all with the same number of rows.
-        as_of_us: int64 microseconds UTC, one for all or shape (n,); a row holds while
-            `event_timestamp >= as_of - ttl`. None applies no ttl.
-
-    Raises:
-        StoredTypeMismatchError: Redis holds another type than a view declares.
+        layouts: The views.
     """
-    rows = len(views[0][1][0]) if views else 0
-    times = decode_timestamps(list(chain.from_iterable(columns[0] for _, columns in views))).reshape(len(views), rows)
-    row_status = [_row_status(layout, time, as_of_us) for (layout, _), time in zip(views, times, strict=True)]
-    shown = [_hide(columns, status) for (_, columns), status in zip(views, row_status, strict=True)]
-    columns: list[dict[str, Column]] = [{} for _ in views]
-    for value_type, places in _by_type([layout for layout, _ in views]).items():
-        cells = list(chain.from_iterable(shown[view][1 + feature] for view, feature in places))
-        names = ", ".join({views[view][0].name: 0 for view, _ in places})
-        kind, values, valid = _decode_type(value_type, cells, f"one of {names}")
-        complete = bool(valid.all())
-        for number, (view, feature) in enumerate(places):
-            part = slice(number * rows, (number + 1) * rows)
-            status = row_status[view] if complete else _status(row_status[view], cells[part], valid[part])
-            columns[view][views[view][0].features[feature][0]] = Column(kind, values[part], valid[part], status)
-    return Reading(
-        {
-            layout.alias or layout.name: ViewReading(
-                {name: columns[i][name] for name in layout.feature_names}, times[i], row_status[i]
-            )
-            for i, (layout, _) in enumerate(views)
-        }
-    )
 
+    def __init__(self, layouts: Sequence[ViewLayout]) -> None:
+        self._names = [layout.alias or layout.name for layout in layouts]
+        self._features = [layout.feature_names for layout in layouts]
+        self._ttl = np.array([[layout.ttl_us or _FOR_EVER] for layout in layouts], np.int64)
+        places: dict[str, list[tuple[int, int, str]]] = {}
+        for view, layout in enumerate(layouts):
+            for feature, (name, value_type) in enumerate(layout.features):
+                places.setdefault(value_type, []).append((view, feature, name))
+        self._types = [
+            _Typed(value_type, tuple(some), f"one of {', '.join({layouts[view].name: 0 for view, _, _ in some})}")
+            for value_type, some in places.items()
+        ]
 
-def _row_status(
-    layout: ViewLayout, times: npt.NDArray[np.int64], as_of_us: int | npt.NDArray[np.int64] | None
-) -> npt.NDArray[np.uint8]:
-    status = np.where(times == NO_TIMESTAMP, np.uint8(Status.NOT_FOUND), np.uint8(Status.PRESENT))
-    if layout.ttl_us and as_of_us is not None:
-        status[(times < as_of_us - layout.ttl_us) & (times != NO_TIMESTAMP)] = Status.OUTSIDE_MAX_AGE
-    return status
+    def decode(self, views: Sequence[Columns], as_of_us: int | npt.NDArray[np.int64] | None) -> Reading:
+        """Decode cells.
+
+        Args:
+            views: The cells of each view, all with the same number of rows.
+            as_of_us: int64 microseconds UTC, one for all or shape (n,); a row holds while
+                `event_timestamp >= as_of - ttl`. None applies no ttl.
+
+        Raises:
+            StoredTypeMismatchError: Redis holds another type than a view declares.
+        """
+        rows = len(views[0][0]) if views else 0
+        times = decode_timestamps(list(chain.from_iterable(columns[0] for columns in views))).reshape(len(views), rows)
+        row_status = self._row_status(times, as_of_us)
+        gone = (row_status != Status.PRESENT).any(axis=1).tolist()
+        shown = [_hide(one, row_status[view]) if gone[view] else one for view, one in enumerate(views)]
+        columns: list[dict[str, Column]] = [dict.fromkeys(names) for names in self._features]  # type: ignore[misc]
+        for typed in self._types:
+            cells = list(chain.from_iterable([shown[view][1 + feature] for view, feature, _ in typed.places]))
+            kind, values, valid = _decode_type(typed.value_type, cells, typed.where)
+            complete = bool(valid.all())
+            start = 0
+            for view, _, name in typed.places:
+                part = slice(start, start := start + rows)
+                status = row_status[view] if complete else _status(row_status[view], cells[part], valid[part])
+                columns[view][name] = Column(kind, values[part], valid[part], status)
+        read = zip(self._names, columns, times, row_status, strict=True)
+        return Reading({name: ViewReading(found, time, status) for name, found, time, status in read})
+
+    def _row_status(
+        self, times: npt.NDArray[np.int64], as_of_us: int | npt.NDArray[np.int64] | None
+    ) -> npt.NDArray[np.uint8]:
+        status = np.full(times.shape, Status.PRESENT, np.uint8)
+        if as_of_us is not None:
+            status[times < as_of_us - self._ttl] = Status.OUTSIDE_MAX_AGE
+        status[times == NO_TIMESTAMP] = Status.NOT_FOUND
+        return status
 
 
 def _hide(columns: Columns, row_status: npt.NDArray[np.uint8]) -> Columns:
     """Take away the cells of rows that do not count."""
-    gone = row_status != Status.PRESENT
-    if not gone.any():
-        return columns
-    hidden = gone.tolist()
+    hidden = (row_status != Status.PRESENT).tolist()
     return [[None if hide else cell for hide, cell in zip(hidden, cells, strict=True)] for cells in columns]
 
 
@@ -119,15 +148,6 @@ def _decode_type(
     if kind == "timestamp":  # Feast stores seconds
         values = values * 1_000_000
     return kind, values.astype(DTYPES[kind], copy=False), valid
-
-
-def _by_type(layouts: Sequence[ViewLayout]) -> dict[str, list[tuple[int, int]]]:
-    """Find the features of each type, as (view, feature) positions."""
-    places: dict[str, list[tuple[int, int]]] = {}
-    for view, layout in enumerate(layouts):
-        for feature, (_, value_type) in enumerate(layout.features):
-            places.setdefault(value_type, []).append((view, feature))
-    return places
 
 
 def _decode_numbers(

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from stores.cells.entity_keys import EntityKeyEncoder, Values
 from stores.cells.layout import ViewLayout
 from stores.cells.reading import Reading
-from stores.cells.view_decoding import Columns, decode_views
+from stores.cells.view_decoding import Columns, ViewDecoder
 from stores.dynamo.items import entity_id, row_of
 from stores.dynamo.tables import DynamoTables
 
@@ -33,6 +33,7 @@ class DynamoReader:
         names: dict[str, dict[str, None]] = {}
         for layout, table, _ in self._views:
             names.setdefault(table, {}).update(dict.fromkeys(layout.feature_names))
+        self._decoder = ViewDecoder(layouts)
         self._names = {table: list(features) for table, features in names.items()}
 
     def read(self, join_values: Mapping[str, Values], as_of_us: int | npt.NDArray[np.int64] | None = None) -> Reading:
@@ -53,7 +54,7 @@ class DynamoReader:
         for (_, table, _), entities in zip(self._views, ids, strict=True):
             asked.setdefault(table, {}).update(dict.fromkeys(entity for entity in entities if entity is not None))
         found = self._tables.get({table: list(entities) for table, entities in asked.items()}, self._names)
-        views: list[tuple[ViewLayout, Columns]] = []
+        views: list[Columns] = []
         for (layout, table, _), entities in zip(self._views, ids, strict=True):
             names = layout.feature_names
             rows = {
@@ -62,8 +63,8 @@ class DynamoReader:
             }
             cells = list(chain.from_iterable(rows[entity] for entity in entities))
             width = len(names) + 1
-            views.append((layout, [cells[-1 + width :: width], *(cells[column::width] for column in range(width - 1))]))
-        return decode_views(views, as_of_us)
+            views.append([cells[-1 + width :: width], *(cells[column::width] for column in range(width - 1))])
+        return self._decoder.decode(views, as_of_us)
 
     @staticmethod
     def _entity_ids(

@@ -14,7 +14,7 @@ from redis.exceptions import ResponseError
 from stores.cells.entity_keys import EntityKeyEncoder, Values
 from stores.cells.layout import ViewLayout
 from stores.cells.reading import Reading
-from stores.cells.view_decoding import Columns, decode_views
+from stores.cells.view_decoding import Columns, ViewDecoder
 from stores.redis.connection import Client
 from stores.redis.exchange import exchange, pack_hmget
 
@@ -48,6 +48,7 @@ class OnlineReader:
             _SharedKey(EntityKeyEncoder(project, join_keys), columns, tuple(views), tuple(chain(*map(_fields, views))))
             for (project, join_keys, columns), views in groups.items()
         ]
+        self._decoder = ViewDecoder([layout for group in self._groups for layout in group.views])
 
     def read(self, join_values: Mapping[str, Values], as_of_us: int | npt.NDArray[np.int64] | None = None) -> Reading:
         """Read the newest rows of all views for n requests.
@@ -77,7 +78,7 @@ class OnlineReader:
             packed += pack_hmget(list(positions), group.fields)
         replies = exchange(self._client, unique, packed)
         _raise_refused(replies)
-        views: list[tuple[ViewLayout, Columns]] = []
+        views: list[Columns] = []
         start = 0
         for group, keys, positions in asked:
             found = replies[start : start + len(positions)]
@@ -88,9 +89,9 @@ class OnlineReader:
             columns: Columns = list(zip(*found, strict=True)) if found else [()] * len(group.fields)
             for layout in group.views:
                 width = 1 + len(layout.features)
-                views.append((layout, columns[:width]))
+                views.append(columns[:width])
                 columns = columns[width:]
-        return decode_views(views, as_of_us)
+        return self._decoder.decode(views, as_of_us)
 
 
 def _fields(layout: ViewLayout) -> list[bytes]:

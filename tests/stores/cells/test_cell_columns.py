@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from stores.cells.cell_columns import CellColumns, encode_timestamps
 from stores.cells.layout import ViewLayout
 from stores.cells.value_types import STORED_TYPES, UnsupportedValueTypeError, stored_type
-from stores.cells.view_decoding import StoredTypeMismatchError, decode_views
+from stores.cells.view_decoding import StoredTypeMismatchError, ViewDecoder
 
 INT32 = st.integers(-(2**31), 2**31 - 1)
 INT64 = st.integers(-(2**63), 2**63 - 1)
@@ -52,7 +52,7 @@ def decode_column(cells: Sequence[bytes | None], value_type: str, view: str = "v
     """The Arrow column of a view's only feature, `f`, in the type that is stored."""
     layout = ViewLayout("p", view, (("k", "STRING"),), (("f", value_type),))
     times = encode_timestamps(np.ones(len(cells), np.int64))
-    found = decode_views([(layout, [times, cells])], None)
+    found = ViewDecoder([layout]).decode([[times, cells]], None)
     return found.views[view].columns["f"].arrow().cast(stored_type(value_type).arrow)
 
 
