@@ -112,7 +112,7 @@ class MillraceDynamoOnlineStore(MillraceOnlineStore):
         places = [
             (
                 tables.settings.table_name(one.layout.project, one.layout.name),
-                [_entity_id(key) for key in one.entity_keys],
+                [entity_id(key) for key in one.keys],
             )
             for one in asked
         ]

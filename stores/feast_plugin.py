@@ -11,12 +11,14 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from feast import FeatureView, RepoConfig, utils
+from feast.infra.key_encoding_utils import serialize_entity_key
 from feast.infra.online_stores.online_store import OnlineStore
 from feast.infra.supported_async_methods import SupportedAsyncMethods
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 
 from stores.cells.column import EPOCH
+from stores.cells.entity_protos import encode_protos
 from stores.cells.feature_vectors import Row, append_names, append_vectors
 from stores.cells.layout import ViewLayout, layout_of
 from stores.cells.reading import Status
@@ -39,12 +41,12 @@ class AskedRows:
     Attributes:
         layout: The view.
         names: The features.
-        entity_keys: The distinct entities.
+        keys: The distinct entities, serialized, without the project.
     """
 
     layout: ViewLayout
     names: Sequence[str]
-    entity_keys: Sequence[EntityKey]
+    keys: Sequence[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ class MillraceOnlineStore(OnlineStore):
         """
         layout = layout_of(table, config)
         names = requested_features or list(layout.feature_names)
-        (found,) = self.find_rows(config, [AskedRows(layout, names, entity_keys)])
+        (found,) = self.find_rows(config, [AskedRows(layout, names, _serialized(config, entity_keys))])
         if Status.UNAVAILABLE in found.statuses:
             raise OnlineStoreUnavailable(f"{layout.name}: the tier that holds it does not answer in time.")
         return [
@@ -134,19 +136,21 @@ class MillraceOnlineStore(OnlineStore):
         asked: list[AskedRows] = []
         places: list[list[int]] = []
         for table, names in grouped_refs:
-            entities, indexes, length = utils._get_unique_entities(table, join_key_values, entity_name_to_join_key_map)
-            positions = [0] * length
-            for row, destinations in enumerate(indexes):
-                for destination in destinations:
-                    positions[destination] = row
-            asked.append(AskedRows(layout_of(table, config), names, utils._get_entity_key_protos(entities)))
-            places.append(positions)
+            layout = layout_of(table, config)
+            keys = encode_protos(
+                layout, utils._get_table_entity_values(table, entity_name_to_join_key_map, join_key_values)
+            )
+            if keys is None:
+                keys = _keys_by_feast(config, table, join_key_values, entity_name_to_join_key_map)
+            rows = {key: row for row, key in enumerate(dict.fromkeys(keys))}
+            asked.append(AskedRows(layout, names, list(rows)))
+            places.append([rows[key] for key in keys])
         found = self.find_rows(config, asked)
-        for (table, names), rows, positions in zip(grouped_refs, found, places, strict=True):
+        for (table, names), there, positions in zip(grouped_refs, found, places, strict=True):
             append_names(
                 online_features_response, table, names, full_feature_names, include_feature_view_version_metadata
             )
-            append_vectors(online_features_response, rows.rows, rows.statuses, positions)
+            append_vectors(online_features_response, there.rows, there.statuses, positions)
 
     async def _read_features_per_fv_async(self, *arguments: Any, **named: Any) -> None:
         """Read like `_read_features_per_fv`, in a thread."""
@@ -155,6 +159,20 @@ class MillraceOnlineStore(OnlineStore):
     def _is_versioned_read_supported(self) -> bool:
         """Say that a view's version may be read: it is in the layout's name."""
         return True
+
+
+def _keys_by_feast(config: RepoConfig, table: FeatureView, values: Any, join_keys: Any) -> list[bytes]:
+    """Return the keys of the rows of a call as Feast makes them, or raise what it raises."""
+    entities, indexes, length = utils._get_unique_entities(table, values, join_keys)
+    keys = [b""] * length
+    for key, rows in zip(_serialized(config, utils._get_entity_key_protos(entities)), indexes, strict=True):
+        for row in rows:
+            keys[row] = key
+    return keys
+
+
+def _serialized(config: RepoConfig, entity_keys: Sequence[EntityKey]) -> list[bytes]:
+    return [serialize_entity_key(key, config.entity_key_serialization_version) for key in entity_keys]
 
 
 def _read_row(names: Sequence[str], row: Row) -> ReadRow:

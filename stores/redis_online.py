@@ -82,11 +82,11 @@ class MillraceRedisOnlineStore(MillraceOnlineStore, RedisOnlineStore):
         Raises:
             OnlineStoreUnavailable: Redis does not answer.
         """
-        options = config.online_store
+        options, project = config.online_store, config.project.encode()
         keys: list[bytes] = []
         packed: list[bytes] = []
         for one in asked:
-            own = self._generate_redis_keys_for_entities(config, list(one.entity_keys))
+            own = [key + project for key in one.keys]
             keys += own
             packed += pack_hmget(own, _fields(one.layout, one.names))
         by_stream = timed and options.clock == "stream"
@@ -101,8 +101,8 @@ class MillraceRedisOnlineStore(MillraceOnlineStore, RedisOnlineStore):
         as_of_us = parse_clock(replies.pop()) if by_stream else self.now_us() if timed else None
         found, start = [], 0
         for one in asked:
-            found.append(replies[start : start + len(one.entity_keys)])
-            start += len(one.entity_keys)
+            found.append(replies[start : start + len(one.keys)])
+            start += len(one.keys)
         return found, as_of_us
 
     def _get_client(self, online_store_config: RedisOnlineStoreConfig) -> Client:

@@ -98,7 +98,7 @@ class MillraceTieredOnlineStore(MillraceOnlineStore):
         for one in in_hot:
             lost = [row for row, status in enumerate(found[id(one)].statuses) if status != Status.PRESENT]
             if one.layout.tier == "both" and lost:
-                ask = replace(one, entity_keys=[one.entity_keys[row] for row in lost])
+                ask = replace(one, keys=[one.keys[row] for row in lost])
                 second.append((one, lost, ask, calls.start(self._warm.fetch, warm, [ask])))
         if first is not None:
             answer = first.answer()
@@ -163,7 +163,7 @@ def _tier(view: FeatureView) -> Tier:
 def _judged(asked: AskedRows, rows: list[Row] | None, as_of_us: int | None) -> FoundRows:
     """Return rows with their statuses; None for rows that did not come in time."""
     if rows is None:
-        size = len(asked.entity_keys)
+        size = len(asked.keys)
         return FoundRows([[None] * (len(asked.names) + 1)] * size, [Status.UNAVAILABLE] * size)
     return FoundRows(rows, row_statuses([row[-1] for row in rows], asked.layout.ttl_us, as_of_us))
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _VALUES, _STATUSES, _TIMES, _RESULTS = b"\x0a", b"\x12", b"\x1a", b"\x12"
 
+_SHORT = [_VALUES + bytes((length,)) for length in range(0x80)]
+"""What stands before a value, by its length."""
+
 Row = tuple[bytes | None, ...] | list[bytes | None]
 
 
@@ -69,23 +72,35 @@ def append_vectors(
     """
     if not positions:
         return
-    stamps = [_field(_TIMES, row[-1] or b"") for row in rows]
-    times = b"".join([stamps[position] for position in positions])
+    columns = list(zip(*rows, strict=True))
+    once = positions == list(range(len(rows)))
+    stamps = [_field(_TIMES, stamp or b"") for stamp in columns.pop()]
+    times = b"".join(stamps if once else [stamps[position] for position in positions])
+    there = all(status == Status.PRESENT for status in statuses)
+    all_there = _field(_STATUSES, bytes([Status.PRESENT]) * len(positions))
     vectors = []
-    for feature in range(len(rows[0]) - 1):
-        values, states = [], []
-        for row, status in zip(rows, statuses, strict=True):
-            cell = row[feature]
-            if status != Status.PRESENT:
-                values.append(b"\x0a\x00")
-                states.append(status)
-                continue
-            values.append(_field(_VALUES, cell or b""))
-            states.append(Status.PRESENT if cell else Status.NOT_FOUND if cell is None else Status.NULL_VALUE)
-        codes = bytes([states[position] for position in positions])
-        body = b"".join([values[position] for position in positions]) + _field(_STATUSES, codes) + times
-        vectors.append(_field(_RESULTS, body))
+    for cells in columns:
+        codes = all_there
+        if there and all(cells):
+            values = [_SHORT[len(cell)] + cell if len(cell) < 0x80 else _field(_VALUES, cell) for cell in cells]
+        else:
+            values, states = _values_and_states(cells, statuses)
+            codes = _field(_STATUSES, bytes([states[position] for position in positions]))
+        body = b"".join(values if once else [values[position] for position in positions])
+        vectors.append(_field(_RESULTS, body + codes + times))
     response.MergeFromString(b"".join(vectors))
+
+
+def _values_and_states(cells: Sequence[bytes | None], statuses: Sequence[int]) -> tuple[list[bytes], list[int]]:
+    values, states = [], []
+    for cell, status in zip(cells, statuses, strict=True):
+        if status != Status.PRESENT:
+            values.append(b"\x0a\x00")
+            states.append(status)
+            continue
+        values.append(_field(_VALUES, cell or b""))
+        states.append(Status.PRESENT if cell else Status.NOT_FOUND if cell is None else Status.NULL_VALUE)
+    return values, states
 
 
 def _field(tag: bytes, content: bytes) -> bytes:
