@@ -15,10 +15,11 @@ from commands.table import show_table
 from contract.durations import SECOND, format_duration, parse_duration
 from pipelines.batch.lake import DAY, days_of, micros, newest_event
 from pipelines.plan import EventTable, ViewPlan
-from pipelines.stream.compaction import GRACE, Compacted, CompactionError, compact_day, compacting
+from pipelines.stream.compaction import GRACE, Compacted, compact_day, compacting
 from pipelines.stream.log_compaction import compact_log_day
 from stores.parquet.log_commit import day_folder
 from workspace.addresses import is_local, open_address
+from workspace.one_at_a_time import HeldError
 from workspace.workspace import Workspace
 
 EVERY: Final = 600.0
@@ -99,7 +100,7 @@ def compact_place(place: Place, days: Sequence[str], grace: float) -> Compacted:
     """Compact days of one table or log.
 
     Raises:
-        CompactionError: Somebody else compacts it.
+        HeldError: Somebody else compacts it.
     """
     done = Compacted()
     with compacting(place.folder):
@@ -123,7 +124,7 @@ def compact_from_time_to_time(
                 folders = {day: place.folder / day_folder(day) for day in days_over(place.table, str(place.folder))}
                 days = [day for day, folder in folders.items() if tidy.get(folder) != folder.stat().st_mtime_ns]
                 done = [compact_place(place, [day], GRACE) for day in days]
-            except CompactionError:
+            except HeldError:
                 continue
             except (OSError, ValueError) as error:
                 say(f"compaction of {place.name}: {error}")

@@ -10,6 +10,7 @@ The layout in Redis is Feast's own, so plain Feast clients and this one read eac
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from feast import FeatureView, RepoConfig
@@ -21,7 +22,8 @@ from stores.cells.feature_vectors import Row, row_statuses
 from stores.cells.layout import ViewLayout, layout_of
 from stores.feast_plugin import AskedRows, FoundRows, MillraceOnlineStore, Progress
 from stores.redis.connection import Client, connect
-from stores.redis.exchange import exchange, pack_hmget
+from stores.redis.exchange import exchange
+from stores.redis.hash_fields import Asked, HashFields, hash_fields
 from stores.redis.progress import clock_key, parse_clock
 
 if TYPE_CHECKING:
@@ -85,10 +87,13 @@ class MillraceRedisOnlineStore(MillraceOnlineStore, RedisOnlineStore):
         options, project = config.online_store, config.project.encode()
         keys: list[bytes] = []
         packed: list[bytes] = []
+        commands: list[tuple[HashFields, Asked]] = []
         for one in asked:
             own = [key + project for key in one.keys]
             keys += own
-            packed += pack_hmget(own, _fields(one.layout, one.names))
+            fields = hash_fields(_fields(one.layout, tuple(one.names)))
+            commands.append((fields, fields.ask(own)))
+            packed += commands[-1][1].packed
         by_stream = timed and options.clock == "stream"
         if by_stream:
             key = clock_key(config.project).encode()
@@ -100,8 +105,8 @@ class MillraceRedisOnlineStore(MillraceOnlineStore, RedisOnlineStore):
                 raise reply
         as_of_us = parse_clock(replies.pop()) if by_stream else self.now_us() if timed else None
         found, start = [], 0
-        for one in asked:
-            found.append(replies[start : start + len(one.keys)])
+        for one, (fields, how) in zip(asked, commands, strict=True):
+            found.append(fields.cells(replies[start : start + len(one.keys)], how))
             start += len(one.keys)
         return found, as_of_us
 
@@ -123,5 +128,6 @@ class MillraceRedisOnlineStore(MillraceOnlineStore, RedisOnlineStore):
         return connect(connection_string, kind, sentinel_master=options.sentinel_master)
 
 
-def _fields(layout: ViewLayout, names: Sequence[str]) -> list[bytes]:
-    return [*map(layout.feature_field, names), layout.timestamp_field]
+@lru_cache(maxsize=512)
+def _fields(layout: ViewLayout, names: tuple[str, ...]) -> tuple[bytes, ...]:
+    return (*map(layout.feature_field, names), layout.timestamp_field)

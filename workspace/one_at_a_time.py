@@ -1,4 +1,8 @@
-"""Lets one process at a time do something; the operating system lets go of what a process held, however that ended."""
+"""Lets one process at a time do something.
+
+The lock is the operating system's (`flock`): it lets go of what a process held, however that ended. A file with the process's
+number would have to be judged, and a number is given again.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,7 @@ def one_at_a_time(lock: Path, what: str) -> Iterator[None]:
         HeldError: Another process holds it; says which.
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
-    held = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+    held = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -22,6 +22,7 @@ from pipelines.batch.here import end_of_rows
 from pipelines.batch.log_files import filling, replace_days
 from pipelines.batch.task import EVENTS_AT_ONCE, Done, Part, fill_task, read_and_fill_task, share_task
 from pipelines.plan import ViewPlan
+from workspace.one_at_a_time import one_at_a_time
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -156,17 +157,23 @@ def hand_over(plans: Sequence[ViewPlan], cut: int, state: Path) -> None:
 
     Raises:
         LakeError: A lake has no days at all.
+        HeldError: Another backfill hands a view over.
     """
     for plan in plans:
         if plan.kind == "stream":
-            mark, folder = state / plan.view / "cut.json", state / plan.view / "events"
-            mark.unlink(missing_ok=True)
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-            table, first = plan.table, cut - plan.reach
-            columns = None if plan.transform else needed_columns(plan)
-            files = find_event_files(table.lake, first, cut, EVENTS_AT_ONCE)
-            found = read_events(files, columns, table.timestamp, first, cut, EVENTS_AT_ONCE) if files.pieces else ()
-            for number, events in enumerate(chain([table.schema().empty_table()], found)):
-                pq.write_table(events, folder / f"part-{number}.parquet", compression="zstd")
-            mark.write_text(json.dumps({"view": plan.view, "cut": cut}))
+            with one_at_a_time(state / f".{plan.view}.handing-over", f"{plan.view} is being handed over"):
+                _hand_view_over(plan, cut, state / plan.view)
+
+
+def _hand_view_over(plan: ViewPlan, cut: int, home: Path) -> None:
+    mark, folder = home / "cut.json", home / "events"
+    mark.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    table, first = plan.table, cut - plan.reach
+    columns = None if plan.transform else needed_columns(plan)
+    files = find_event_files(table.lake, first, cut, EVENTS_AT_ONCE)
+    found = read_events(files, columns, table.timestamp, first, cut, EVENTS_AT_ONCE) if files.pieces else ()
+    for number, events in enumerate(chain([table.schema().empty_table()], found)):
+        pq.write_table(events, folder / f"part-{number}.parquet", compression="zstd")
+    mark.write_text(json.dumps({"view": plan.view, "cut": cut}))

@@ -108,6 +108,8 @@ def filling(log: str) -> Iterator[str]:
         HeldError: Another job fills it.
     """
     with one_at_a_time(_lock_of(log), f"{log} is being filled"):
+        with choosing(log):
+            settle(log)
         _drop_dead(log)
         staging = open_staging(log)
         try:
@@ -119,9 +121,9 @@ def filling(log: str) -> Iterator[str]:
 def _lock_of(log: str) -> Path:
     if is_local(log):
         return Path(open_address(log)[1]) / ".filling"
-    return (
-        Path(tempfile.gettempdir()) / f"millrace-{os.getuid()}-{hashlib.sha256(log.encode()).hexdigest()[:16]}.filling"
-    )
+    folder = Path(tempfile.gettempdir()) / f"millrace-locks-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder / f"{hashlib.sha256(log.encode()).hexdigest()[:16]}.filling"
 
 
 def _drop_dead(log: str) -> None:

@@ -7,12 +7,10 @@ however often it lies there (rule 6). A kill at any point leaves at worst both.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -21,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from workspace.files import replacing
+from workspace.one_at_a_time import one_at_a_time
 
 LARGEST: Final = 64 << 20
 """Bytes of the files that are joined into one, and of a file that is left as it is."""
@@ -30,10 +29,6 @@ GRACE: Final = 3600.0
 
 _REPLACES: Final = b"millrace.replaces"
 _OURS: Final = ("stream-*.parquet", "compacted-*.parquet")  # what others put there is theirs
-
-
-class CompactionError(ValueError):
-    """A lake table or a feature log that cannot be compacted now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,22 +94,13 @@ def compact_day(folder: Path, timestamp: str, now: float, grace: float = GRACE, 
     return done
 
 
-@contextmanager
-def compacting(lake: Path) -> Iterator[None]:
+def compacting(lake: Path) -> AbstractContextManager[None]:
     """Hold a lake table or a feature log while it is compacted: one at a time; readers and the stream go on.
 
     Raises:
-        CompactionError: Somebody else compacts it.
+        HeldError: Somebody else compacts it.
     """
-    lock = os.open(lake / ".compacting", os.O_RDWR | os.O_CREAT)
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise CompactionError(f"{lake} is being compacted by another process; let it finish.") from None
-        yield
-    finally:
-        os.close(lock)
+    return one_at_a_time(lake / ".compacting", f"{lake} is being compacted")
 
 
 def joined_name(files: Sequence[Path]) -> str:

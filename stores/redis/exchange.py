@@ -49,14 +49,6 @@ def exchange(client: Client, keys: Sequence[bytes], packed: Sequence[bytes]) -> 
     raise unavailable(address_of(client), reason) from reason
 
 
-def pack_hmget(keys: Sequence[bytes], fields: Sequence[bytes]) -> list[bytes]:
-    """Pack one HMGET of the same fields for each key."""
-    head = b"*%d\r\n$5\r\nHMGET\r\n" % (2 + len(fields))
-    tail = b"".join([b"\r\n$%d\r\n%b" % (len(field), field) for field in fields]) + b"\r\n"
-    heads = {length: head + b"$%d\r\n" % length for length in set(map(len, keys))}
-    return [heads[len(key)] + key + tail for key in keys]
-
-
 def _attempt(
     client: Client, keys: Sequence[bytes], packed: Sequence[bytes], pending: Sequence[int], replies: list[Any]
 ) -> tuple[list[int], Exception | None]:

@@ -16,7 +16,8 @@ from stores.cells.layout import ViewLayout
 from stores.cells.reading import Reading
 from stores.cells.view_decoding import Columns, ViewDecoder
 from stores.redis.connection import Client
-from stores.redis.exchange import exchange, pack_hmget
+from stores.redis.exchange import exchange
+from stores.redis.hash_fields import Asked, Cells, HashFields
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,8 @@ class _SharedKey:
     keys: EntityKeyEncoder
     columns: tuple[tuple[str, str], ...]
     views: tuple[ViewLayout, ...]
-    fields: tuple[bytes, ...]
+    fields: HashFields
+    width: int
 
 
 class OnlineReader:
@@ -45,7 +47,7 @@ class OnlineReader:
             columns = tuple(sorted((key, named.get(key, key)) for key, _ in layout.join_keys))
             groups.setdefault((layout.project, tuple(sorted(layout.join_keys)), columns), []).append(layout)
         self._groups = [
-            _SharedKey(EntityKeyEncoder(project, join_keys), columns, tuple(views), tuple(chain(*map(_fields, views))))
+            _shared_key(EntityKeyEncoder(project, join_keys), columns, views)
             for (project, join_keys, columns), views in groups.items()
         ]
         self._decoder = ViewDecoder([layout for group in self._groups for layout in group.views])
@@ -53,7 +55,7 @@ class OnlineReader:
     def read(self, join_values: Mapping[str, Values], as_of_us: int | npt.NDArray[np.int64] | None = None) -> Reading:
         """Read the newest rows of all views for n requests.
 
-        One HMGET per distinct entity key, all in one round trip. A null join key (None, NaN) is an entity never seen.
+        One command per distinct entity key, all in one round trip. A null join key (None, NaN) is an entity never seen.
 
         Args:
             join_values: Per join key, one value per request.
@@ -65,7 +67,7 @@ class OnlineReader:
             EntityKeyError: A join key is absent or does not fit its type.
             StoredTypeMismatchError: Redis holds another type than a view declares.
         """
-        asked: list[tuple[_SharedKey, list[bytes | None], dict[bytes, int]]] = []
+        asked: list[tuple[_SharedKey, list[bytes | None], dict[bytes, int], Asked]] = []
         unique: list[bytes] = []
         packed: list[bytes] = []
         for group in self._groups:
@@ -73,25 +75,33 @@ class OnlineReader:
             positions = {key: row for row, key in enumerate(dict.fromkeys(keys)) if key is not None}
             if None in keys:
                 positions = {key: row for row, key in enumerate(positions)}
-            asked.append((group, keys, positions))
+            commands = group.fields.ask(list(positions))
+            asked.append((group, keys, positions, commands))
             unique += positions
-            packed += pack_hmget(list(positions), group.fields)
+            packed += commands.packed
         replies = exchange(self._client, unique, packed)
         _raise_refused(replies)
         views: list[Columns] = []
         start = 0
-        for group, keys, positions in asked:
-            found = replies[start : start + len(positions)]
+        for group, keys, positions, commands in asked:
+            found = group.fields.cells(replies[start : start + len(positions)], commands)
             start += len(positions)
             if len(positions) < len(keys):
-                nothing = [None] * len(group.fields)
+                nothing: Cells = (None,) * group.width
                 found = [nothing if key is None else found[positions[key]] for key in keys]
-            columns: Columns = list(zip(*found, strict=True)) if found else [()] * len(group.fields)
+            columns: Columns = list(zip(*found, strict=True)) if found else [()] * group.width
             for layout in group.views:
                 width = 1 + len(layout.features)
                 views.append(columns[:width])
                 columns = columns[width:]
         return self._decoder.decode(views, as_of_us)
+
+
+def _shared_key(
+    keys: EntityKeyEncoder, columns: tuple[tuple[str, str], ...], views: Sequence[ViewLayout]
+) -> _SharedKey:
+    fields = tuple(chain(*map(_fields, views)))
+    return _SharedKey(keys, columns, tuple(views), HashFields(fields), len(fields))
 
 
 def _fields(layout: ViewLayout) -> list[bytes]:
