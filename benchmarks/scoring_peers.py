@@ -3,7 +3,7 @@
 Neither looks anything up: the request carries the whole feature vector. Run as a program: `ray|fastapi PORT MODEL`.
 """
 
-from __future__ import annotations
+# ruff: noqa: I002 - Ray hands the class to a process where FastAPI could not find what postponed annotations name
 
 import asyncio
 import os
