@@ -16,6 +16,8 @@ NO_TIMESTAMP = int(np.iinfo(np.int64).min)
 """Stands for "no event time" in int64 arrays."""
 
 _MICROS = 1_000_000
+_FEW = 8  # are decoded one by one, which takes less than NumPy's fixed cost
+_WRONG = "Timestamp: a stored event time is not a protobuf Timestamp; was the key written by Feast?"
 _SECONDS_TAG = 0x08
 _NANOS_TAG = 0x10
 
@@ -32,13 +34,15 @@ def decode_timestamps(cells: Sequence[bytes | None]) -> npt.NDArray[np.int64]:
     Raises:
         ValueError: A cell is not a `Timestamp`.
     """
+    if len(cells) <= _FEW:
+        return np.array([NO_TIMESTAMP if cell is None else _micros_of(cell) for cell in cells], dtype=np.int64)
     if not all(cells):
         return _decode_sparse(cells)
     stamps: Sequence[bytes] = cells  # type: ignore[assignment]  # all() leaves no None
     values, is_seconds = _tokens(stamps)
     micros = values[is_seconds] * _MICROS
     if len(micros) != len(cells):  # a time in the first second of 1970
-        return np.concatenate([_decode_one(stamp) for stamp in stamps])
+        return np.array([_micros_of(stamp) for stamp in stamps], dtype=np.int64)
     nanos = ~is_seconds
     micros[is_seconds.cumsum()[nanos] - 1] += values[nanos] // 1000
     return micros
@@ -64,9 +68,29 @@ def _decode_sparse(cells: Sequence[bytes | None]) -> npt.NDArray[np.int64]:
     return out
 
 
-def _decode_one(stamp: bytes) -> npt.NDArray[np.int64]:
-    values, is_seconds = _tokens([stamp])
-    return np.array([(values[is_seconds] * _MICROS).sum() + (values[~is_seconds] // 1000).sum()], dtype=np.int64)
+def _micros_of(stamp: bytes) -> int:
+    """Decode one message."""
+    seconds = nanos = at = 0
+    try:
+        while at < len(stamp):
+            tag, value, shift = stamp[at], 0, 0
+            at += 1
+            while True:
+                byte = stamp[at]
+                at += 1
+                value |= (byte & 0x7F) << shift
+                if byte < 0x80:
+                    break
+                shift += 7
+            if tag == _SECONDS_TAG:
+                seconds = value if value < 1 << 63 else value - (1 << 64)
+            elif tag == _NANOS_TAG:
+                nanos = value
+            else:
+                raise ValueError(_WRONG)
+    except IndexError:
+        raise ValueError(_WRONG) from None
+    return seconds * _MICROS + nanos // 1000
 
 
 def _tokens(stamps: Sequence[bytes]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
@@ -75,5 +99,5 @@ def _tokens(stamps: Sequence[bytes]) -> tuple[npt.NDArray[np.int64], npt.NDArray
     tags, values = tokens[0::2], tokens[1::2]
     is_seconds = tags == _SECONDS_TAG
     if len(tags) != len(values) or not (is_seconds | (tags == _NANOS_TAG)).all():
-        raise ValueError("Timestamp: a stored event time is not a protobuf Timestamp; was the key written by Feast?")
+        raise ValueError(_WRONG)
     return values, is_seconds

@@ -33,11 +33,14 @@ def test_decoding_gives_back_every_microsecond(micros: list[int]) -> None:
     assert decode_timestamps(encode_timestamps(np.array(micros, np.int64))).tolist() == micros
 
 
-def test_row_without_a_cell_has_no_timestamp() -> None:
-    cells = [None, *encode_timestamps(np.array([5, 0])), None]
-    assert decode_timestamps(cells).tolist() == [NO_TIMESTAMP, 5, 0, NO_TIMESTAMP]
+@pytest.mark.parametrize("more", [0, 20])
+def test_row_without_a_cell_has_no_timestamp(more: int) -> None:
+    cells = [None, *encode_timestamps(np.array([5, 0])), *[None] * more]
+    assert decode_timestamps(cells).tolist() == [NO_TIMESTAMP, 5, 0, *[NO_TIMESTAMP] * more]
 
 
-def test_other_bytes_are_refused() -> None:
-    with pytest.raises(ValueError, match="not a protobuf Timestamp"):
-        decode_timestamps([b"\x22\x01"])
+@pytest.mark.parametrize("wrong", [b"\x22\x01", b"\x08\x80", b"\x08"])
+@pytest.mark.parametrize("count", [1, 20])
+def test_other_bytes_are_refused(wrong: bytes, count: int) -> None:
+    with pytest.raises(ValueError, match=r"not a protobuf Timestamp|ends within a number"):
+        decode_timestamps([*encode_timestamps(np.arange(1, count)), wrong])
