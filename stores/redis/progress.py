@@ -18,12 +18,16 @@ from redis.exceptions import RedisClusterException
 from stores.online import Progress, ShardProgress, ViewProgress
 from stores.redis.connection import Client, address_of, unavailable
 
-# The clock moves only when every shard of every view has spoken.
+# One command, for a pipeline of a cluster knows no EVAL. The clock moves only when every shard of every view has spoken.
 _TELL = """
 for i = 1, tonumber(ARGV[1]) do
-  local at = 2 + (i - 1) * 3
-  redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 1])
-  redis.call('HSET', KEYS[2], ARGV[at], ARGV[at + 2])
+  local at = 2 + (i - 1) * 7
+  local shard, view, events, rows, held = ARGV[at], ARGV[at + 1], ARGV[at + 4], ARGV[at + 5], ARGV[at + 6]
+  redis.call('HSET', KEYS[1], shard, ARGV[at + 2])
+  redis.call('HSET', KEYS[2], shard, ARGV[at + 3])
+  if events ~= '0' then redis.call('HINCRBY', KEYS[5], view, events) end
+  if rows ~= '0' then redis.call('HINCRBY', KEYS[6], view, rows) end
+  if held ~= '' then redis.call('HSET', KEYS[7], shard, held) end
 end
 local expected, least, spoken = 0, nil, 0
 for _, shards in ipairs(redis.call('HVALS', KEYS[3])) do expected = expected + tonumber(shards) end
@@ -127,20 +131,13 @@ class RedisProgress:
         """
         arguments: list[Any] = [len(shards)]
         for one in shards:
-            arguments += [f"{one.view}/{one.shard}", one.complete, one.furthest]
-        keys = [self._keys["frontier"], self._keys["furthest"], self._keys["shards"], self._clock]
-        pipe = self._client.pipeline(transaction=False)
-        for one in shards:
-            for name, count in (("events", one.events), ("rows", one.rows)):
-                if count:
-                    pipe.hincrby(self._keys[name], one.view, count)
-        held = {f"{one.view}/{one.shard}": json.dumps(dict(one.held)) for one in shards if one.held}
-        if held:
-            pipe.hset(self._keys["held"], mapping=held)
-        pipe.eval(_TELL, len(keys), *keys, *arguments)
+            held = json.dumps(dict(one.held)) if one.held else ""
+            arguments += [f"{one.view}/{one.shard}", one.view, one.complete, one.furthest, one.events, one.rows, held]
+        names = ("frontier", "furthest", "shards", None, "events", "rows", "held")
+        keys = [self._keys[name] if name else self._clock for name in names]
         try:
-            pipe.execute()
-        except redis.RedisError as error:
+            self._client.eval(_TELL, len(keys), *keys, *arguments)
+        except (redis.RedisError, RedisClusterException, OSError) as error:
             raise unavailable(address_of(self._client), error) from error
 
     def read(self) -> Progress:

@@ -13,8 +13,9 @@ from redis import Redis
 from redis.cluster import RedisCluster
 
 from stores.cells.layout import ViewLayout
-from stores.online import OnlineStoreUnavailable, WriteResult
+from stores.online import OnlineStoreUnavailable, ShardProgress, WriteResult
 from stores.redis.connection import connect
+from stores.redis.progress import RedisProgress
 from stores.redis.reader import OnlineReader
 from stores.redis.writer import OnlineWriter
 from workspace.ports import free_port
@@ -118,3 +119,14 @@ def test_cluster_that_is_away_is_named(clicks: ViewLayout) -> None:
         address = gone.connection_string
     with pytest.raises(OnlineStoreUnavailable, match=rf"Redis at {address} does not answer"):
         connect(address, "redis_cluster")
+
+
+def test_a_stream_says_how_far_it_is(cluster: RedisCluster) -> None:
+    progress = RedisProgress(cluster, "shop")
+    progress.begin({"clicks": 2})
+    assert progress.identity()
+    progress.announce({"clicks": 70})
+    progress.tell([ShardProgress("clicks", n, 50 + n, 70, 3, 2, {"bytes": 5}) for n in range(2)])
+    found = progress.read()
+    assert (found.complete, found.views["clicks"].events, found.views["clicks"].rows) == (50, 6, 4)
+    assert (found.views["clicks"].held, progress.announced()) == ({"bytes": 10}, {"clicks": 70})
