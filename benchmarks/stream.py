@@ -35,7 +35,7 @@ from pipelines.stream.dataflow import build_dataflow
 from pipelines.stream.transport.codec import encode_events
 from pipelines.stream.transport.redis_streams import Entries
 from stores.cells.layout import ViewLayout
-from stores.redis.store import RedisStore
+from stores.redis.store import RedisSettings, RedisStore
 from stores.stream_writer import StreamWriter
 from workspace.redis_server import start_redis
 
@@ -95,7 +95,7 @@ def our_run(client: redis.Redis, events: list[bytes], slide: int) -> None:
         flow = build_dataflow(
             [plan],
             EndingBroker(events),
-            lambda: StreamWriter(RedisStore(client, None), "bench", {"bench": layout}),
+            lambda: StreamWriter(RedisStore(client, RedisSettings("", "redis", "", None)), "bench", {"bench": layout}),
             dead_letters=Path(folder),
             land=False,
         )

@@ -9,22 +9,24 @@ The layout in Redis is Feast's own, so plain Feast clients and this one read eac
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from feast import FeatureView, RepoConfig
-from feast.infra.online_stores.redis import RedisOnlineStore, RedisOnlineStoreConfig, RedisType
+from feast.infra.online_stores.redis import RedisOnlineStore, RedisOnlineStoreConfig
 from redis.exceptions import ResponseError
 
 from stores.cells.feast_row import whole_key
 from stores.cells.feature_vectors import Row, row_statuses
 from stores.cells.layout import ViewLayout, layout_of
 from stores.feast_plugin import AskedRows, FoundRows, MillraceOnlineStore, Progress
-from stores.redis.connection import Client, connect
-from stores.redis.exchange import exchange
+from stores.redis.connection import Client
 from stores.redis.hash_fields import Asked, HashFields, hash_fields
+from stores.redis.options import RedisOptions
 from stores.redis.progress import clock_key, parse_clock
+from stores.redis.reads import Reads
+from stores.redis.store import acknowledged_by, open_client, open_reads, settings
 
 if TYPE_CHECKING:
     from stores.cells.feast_row import FeastRow
@@ -32,21 +34,19 @@ if TYPE_CHECKING:
 _Type = Literal["stores.redis_online.MillraceRedisOnlineStore"]
 
 
-class MillraceRedisOnlineStoreConfig(RedisOnlineStoreConfig):
+class MillraceRedisOnlineStoreConfig(RedisOptions, RedisOnlineStoreConfig):
     """Options of the store, on top of those of Feast's Redis store; `skip_dedup` has no effect, nor has `client`."""
 
     type: _Type = "stores.redis_online.MillraceRedisOnlineStore"  # type: ignore[assignment]  # Feast's is "redis"
     clock: Literal["wall", "stream"] = "wall"
     """What ttl is measured against: the wall clock, or the stream's own, up to which all its rows are complete. With `stream`
     and no such key yet, no row is too old."""
-    replica_connection_string: str | None = None
-    """Where reads go; None reads where writes go. A `redis_cluster` or `redis_sentinel` has it of the same type."""
 
 
 class MillraceRedisOnlineStore(MillraceOnlineStore, RedisOnlineStore):
     """Feast's Redis store with other writes, reads and meaning of ttl; `update` and `teardown` are Feast's."""
 
-    _reads_from: Client | None = None
+    _reads: Reads | None = None
 
     def online_write_batch(
         self, config: RepoConfig, table: FeatureView, data: Sequence[FeastRow], progress: Progress | None
@@ -61,8 +61,9 @@ class MillraceRedisOnlineStore(MillraceOnlineStore, RedisOnlineStore):
 
         options = config.online_store
         keys = self._generate_redis_keys_for_entities(config, [whole_key(entity_key) for entity_key, _, _, _ in data])
+        acknowledged = acknowledged_by(settings(options))
         for rows in encode_feast_rows(layout_of(table, config), keys, data):
-            write_rows(self._get_client(options), rows, options.key_ttl_seconds or 0)
+            write_rows(self._get_client(options), rows, options.key_ttl_seconds or 0, acknowledged)
         if progress:
             progress(len(data))
 
@@ -99,7 +100,7 @@ class MillraceRedisOnlineStore(MillraceOnlineStore, RedisOnlineStore):
             key = clock_key(config.project).encode()
             keys.append(key)
             packed.append(b"*2\r\n$3\r\nGET\r\n$%d\r\n%b\r\n" % (len(key), key))
-        replies = exchange(self._read_client(options), keys, packed) if keys else []
+        replies = self._open_reads(options).exchange(keys, packed)
         for reply in replies:
             if isinstance(reply, ResponseError):
                 raise reply
@@ -110,22 +111,19 @@ class MillraceRedisOnlineStore(MillraceOnlineStore, RedisOnlineStore):
             start += len(one.keys)
         return found, as_of_us
 
+    def stats(self) -> Mapping[str, Any]:
+        """Return what reads did since the first, as JSON can hold it."""
+        return self._reads.stats() if self._reads else {}
+
     def _get_client(self, online_store_config: RedisOnlineStoreConfig) -> Client:
         if self._client is None:
-            self._client = self._connect(online_store_config, online_store_config.connection_string)
+            self._client = open_client(settings(online_store_config))
         return self._client
 
-    def _read_client(self, options: MillraceRedisOnlineStoreConfig) -> Client:
-        if options.replica_connection_string is None:
-            return self._get_client(options)
-        if self._reads_from is None:
-            self._reads_from = self._connect(options, options.replica_connection_string)
-        return self._reads_from
-
-    @staticmethod
-    def _connect(options: RedisOnlineStoreConfig, connection_string: str) -> Client:
-        kind = RedisType(options.redis_type).value
-        return connect(connection_string, kind, sentinel_master=options.sentinel_master)
+    def _open_reads(self, options: RedisOnlineStoreConfig) -> Reads:
+        if self._reads is None:
+            self._reads = open_reads(settings(options), self._get_client(options))
+        return self._reads
 
 
 @lru_cache(maxsize=512)

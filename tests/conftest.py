@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import socket
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,19 @@ def redis_server() -> Iterator[RedisServer]:
     """Start a server of the tests' own."""
     with start_redis() as server:
         yield server
+
+
+@pytest.fixture
+def documented_user() -> Callable[..., None]:
+    """Makes a user of a Redis with the commands that docs/storage.md prints: `documented_user(client, "reader", "password")`."""
+
+    def make(client: Any, role: str, password: str, more: str = "") -> None:
+        text = (Path(__file__).parent.parent / "docs/storage.md").read_text()
+        (rule,) = re.findall(rf"^ACL SETUSER (millrace-{role} .*)$", text, re.MULTILINE)
+        rules = [*rule.replace(">password", f">{password}").split(), *more.split()]
+        client.execute_command("ACL", "SETUSER", *rules)
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ from stores.cells.cell_columns import Strings, strings_of
 from stores.cells.timestamps import encode_timestamp
 from stores.redis.calls import bulk, bulk_call
 from stores.redis.connection import Client, address_of, unavailable
-from stores.redis.exchange import exchange
+from stores.redis.exchange import Acknowledged, exchange
 
 # One call holds Redis for about a millisecond, the longest a reader waits behind it.
 ROWS_PER_CALL = 128
@@ -72,7 +72,9 @@ class PackedRows:
     calls: Sequence[bytes]
 
 
-def write_rows(client: Client, rows: EncodedRows, key_ttl_seconds: int = 0) -> int:
+def write_rows(
+    client: Client, rows: EncodedRows, key_ttl_seconds: int = 0, acknowledged: Acknowledged | None = None
+) -> int:
     """Write rows of one view: pack them, then `send_rows`."""
     names = [packed_string(field) for field in rows.fields]
     packed = [
@@ -80,7 +82,8 @@ def write_rows(client: Client, rows: EncodedRows, key_ttl_seconds: int = 0) -> i
         for cells in zip(*rows.columns, strict=True)
     ]
     views = [(rows.fields[0], len(rows.fields) - 1)]
-    return send_rows(client, pack_rows(client, strings_of(list(rows.keys)), strings_of(packed), views, key_ttl_seconds))
+    calls = pack_rows(client, strings_of(list(rows.keys)), strings_of(packed), views, key_ttl_seconds)
+    return send_rows(client, calls, acknowledged)
 
 
 def pack_rows(
@@ -117,25 +120,28 @@ def pack_rows(
     return PackedRows(first, calls)
 
 
-def send_rows(client: Client, rows: PackedRows) -> int:
+def send_rows(client: Client, rows: PackedRows, acknowledged: Acknowledged | None = None) -> int:
     """Write rows, each only if Redis holds none newer; an equal event time is written, as a correction.
 
     Args:
         client: Redis, not a read-only replica.
         rows: The rows; writing them again changes nothing.
+        acknowledged: Which replicas must have them; None for none.
 
     Returns:
         How many rows were refused because a newer one is stored.
 
     Raises:
-        OnlineStoreUnavailable: Redis does not answer, or cannot write now: it is full, loading, or a replica.
+        OnlineStoreUnavailable: Redis does not answer, or cannot write now: it is full, loading, or a replica; or
+            too few replicas acknowledge.
         redis.ResponseError: Redis refused the write.
     """
-    replies = exchange(client, rows.keys, rows.calls)
+    replies = exchange(client, rows.keys, rows.calls, acknowledged=acknowledged)
     forgotten = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
     if forgotten:  # a fresh server, a failover or SCRIPT FLUSH
         client.script_load(_SCRIPT)
-        again = exchange(client, [rows.keys[i] for i in forgotten], [rows.calls[i] for i in forgotten])
+        some_keys, some = [rows.keys[i] for i in forgotten], [rows.calls[i] for i in forgotten]
+        again = exchange(client, some_keys, some, acknowledged=acknowledged)
         for index, reply in zip(forgotten, again, strict=True):
             replies[index] = reply
     for reply in replies:

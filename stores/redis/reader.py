@@ -16,8 +16,8 @@ from stores.cells.layout import ViewLayout
 from stores.cells.reading import Reading
 from stores.cells.view_decoding import Columns, ViewDecoder
 from stores.redis.connection import Client
-from stores.redis.exchange import exchange
 from stores.redis.hash_fields import Asked, Cells, HashFields
+from stores.redis.reads import Reads, reads_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +35,12 @@ class OnlineReader:
     """Reads the rows of several feature views.
 
     Args:
-        client: Redis, from `stores.redis.connection.connect`; a replica will do. Thread-safe, and so is the reader.
+        client: Redis, from `stores.redis.connection.connect`, or what sends reads to it. Thread-safe, and so is the reader.
         layouts: The views, with unique names or aliases.
     """
 
-    def __init__(self, client: Client, layouts: Sequence[ViewLayout]) -> None:
-        self._client = client
+    def __init__(self, client: Client | Reads, layouts: Sequence[ViewLayout]) -> None:
+        self._reads = reads_of(client)
         groups: dict[tuple[str, tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]], list[ViewLayout]] = {}
         for layout in layouts:
             named = dict(layout.key_columns)
@@ -79,7 +79,7 @@ class OnlineReader:
             asked.append((group, keys, positions, commands))
             unique += positions
             packed += commands.packed
-        replies = exchange(self._client, unique, packed)
+        replies = self._reads.exchange(unique, packed)
         _raise_refused(replies)
         views: list[Columns] = []
         start = 0

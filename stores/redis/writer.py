@@ -19,6 +19,7 @@ from stores.feature_tables import check_table, encode_keys
 from stores.online import WriteResult
 from stores.redis.calls import newest_rows
 from stores.redis.connection import Client
+from stores.redis.exchange import Acknowledged
 from stores.redis.monotonic import PackedRows, pack_rows, packed_string, send_rows
 
 Ints = npt.NDArray[np.int64]
@@ -33,12 +34,20 @@ class OnlineWriter:
         client: Redis, from `stores.redis.connection.connect`; thread-safe, and so is the writer.
         layouts: The views; at least one, all with the same join keys.
         key_ttl_seconds: Seconds until an entity's whole key expires, counted anew by each write; None for never.
+        acknowledged: Which replicas must have a write before it counts as made; None for none.
     """
 
-    def __init__(self, client: Client, *layouts: ViewLayout, key_ttl_seconds: int | None = None) -> None:
+    def __init__(
+        self,
+        client: Client,
+        *layouts: ViewLayout,
+        key_ttl_seconds: int | None = None,
+        acknowledged: Acknowledged | None = None,
+    ) -> None:
         self._client = client
         self._layouts = {layout.name: layout for layout in layouts}
         self._key_ttl_seconds = key_ttl_seconds or 0
+        self._acknowledged = acknowledged
         self._keys = EntityKeyEncoder(layouts[0].project, layouts[0].join_keys)
         self._join_keys = layouts[0].join_keys
 
@@ -107,11 +116,11 @@ class OnlineWriter:
                         replace_until,
                     )
                     if len(first) <= _ROWS_AT_ONCE:  # little to do: a thread would cost more
-                        sent.append(_done(send_rows(self._client, packed)))
+                        sent.append(_done(send_rows(self._client, packed, self._acknowledged)))
                         continue
                     if sent:
                         sent[-1].result()
-                    sent.append(sender.submit(send_rows, self._client, packed))
+                    sent.append(sender.submit(send_rows, self._client, packed, self._acknowledged))
             return sum(one.result() for one in sent)
 
     def _pack(

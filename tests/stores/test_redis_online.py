@@ -216,7 +216,7 @@ def test_ttl_follows_the_clock_of_the_stream(
 
 def test_reads_go_to_the_replica(feast_store: Build, declared: list[Any], noon: datetime, redis_server: Any) -> None:
     with start_redis(options=("--replicaof", "127.0.0.1", str(redis_server.port))) as replica:
-        store = feast_store({**STREAM, "replica_connection_string": replica.connection_string})
+        store = feast_store({**STREAM, "read_from": "replica", "replicas": replica.connection_string})
         store.apply(declared)
         store.write_to_online_store("clicks", frame(noon))
         with redis.Redis(port=redis_server.port) as primary, redis.Redis(port=replica.port) as copy:

@@ -272,7 +272,7 @@ def test_redis_that_is_away_is_named_with_what_to_do(clicks: ViewLayout) -> None
     with pytest.raises(OnlineStoreUnavailable, match=message):
         reader.read({"user": ["a"]})
     with pytest.raises(OnlineStoreUnavailable, match=message):
-        OnlineWriter(reader._client, clicks).write(rows(("a", T, 1)), "event_timestamp")
+        OnlineWriter(reader._reads._client, clicks).write(rows(("a", T, 1)), "event_timestamp")
     with pytest.raises(OnlineStoreUnavailable, match=message):
         connect(address)
 
