@@ -173,6 +173,13 @@ def dynamo(dynamo_client: Any) -> Any:
 
 
 @pytest.fixture
+def make_proxy() -> Iterator[Callable[[int], Proxy]]:
+    """Puts a proxy in front of a port."""
+    with contextlib.ExitStack() as stack:
+        yield lambda port: stack.enter_context(Proxy(port))
+
+
+@pytest.fixture
 def proxy(aws: str) -> Iterator[Proxy]:
     """A way to the DynamoDB that can be made slow, or cut."""
     with Proxy(int(aws.rpartition(":")[2])) as way:

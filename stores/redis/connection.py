@@ -62,7 +62,8 @@ def connect(
     """
     access = access or Access()
     nodes, parameters = parse_address(connection_string)
-    settings = {**_DEFAULTS, "retry": Retry(NoBackoff(), 1), **parameters, **access.parameters()}
+    once_more: Any = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))  # who hangs is not waited for twice
+    settings = {**_DEFAULTS, "retry": once_more, **parameters, **access.parameters()}
     address = access.unix_socket or ",".join(f"{host}:{port}" for host, port in nodes)
     client: Client
     node: Any = ClusterNode
