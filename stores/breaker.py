@@ -53,6 +53,7 @@ class CircuitBreaker:
         self._in_row = 0
         self._until = float("-inf")
         self._reason = ""
+        self._trying = False
         self._failures = self._opened = self._refused = 0
 
     @property
@@ -70,23 +71,26 @@ class CircuitBreaker:
                 self._refused += 1
                 return False
             self._until = now + self._open_s  # others wait for this one
+            self._trying = True
             return True
 
     def succeed(self) -> None:
         """Say that a call went well."""
         if self._in_row:
             with self._lock:
-                self._in_row = 0
+                self._in_row, self._trying = 0, False
 
     def fail(self, reason: object = "") -> None:
         """Say that a call failed, and why."""
         with self._lock:
+            was_open = self._in_row >= self._limit
             self._failures += 1
             self._in_row += 1
             self._reason = str(reason)
-            if self._in_row >= self._limit:
+            if self._in_row >= self._limit and (self._trying or not was_open):  # not for calls that were under way
                 self._until = self._clock() + self._open_s
                 self._opened += 1
+                self._trying = False
 
     def stats(self) -> BreakerStats:
         """Return what it did, and its state."""

@@ -221,6 +221,9 @@ class OnlineStore(Protocol):
             OnlineStoreUnavailable: There is none.
         """
 
+    def stats(self) -> Mapping[str, Any]:
+        """Return what reads did since the store was opened, as JSON can hold it: tries, timeouts, what a breaker refused."""
+
 
 def open_online(config: RepoConfig, *, timeout_s: float | None = None, check: bool = True) -> OnlineStore:
     """Open the online store that a feature store's configuration names.

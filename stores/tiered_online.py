@@ -19,16 +19,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from feast import Entity, FeatureView, RepoConfig
 from feast.repo_config import FeastConfigBaseModel
-from pydantic import PositiveFloat
+from pydantic import PositiveFloat, PositiveInt
 
 from contract.tags import Tier, read_tags, read_tier
+from stores.breaker import OPEN_S
 from stores.cells.feast_row import FeastRow
 from stores.cells.feature_vectors import Row, row_statuses
 from stores.cells.reading import Status
 from stores.dynamo_online import MillraceDynamoOnlineStore, MillraceDynamoOnlineStoreConfig
 from stores.feast_plugin import AskedRows, FoundRows, MillraceOnlineStore, Progress
+from stores.online import OnlineStoreUnavailable
 from stores.redis_online import MillraceRedisOnlineStore, MillraceRedisOnlineStoreConfig
-from stores.tiered.warm_calls import WarmCalls
+from stores.tiered.warm_calls import FAILURES, WarmCalls
 
 if TYPE_CHECKING:
     from feast.infra.infra_object import InfraObject
@@ -46,6 +48,10 @@ class MillraceTieredOnlineStoreConfig(FeastConfigBaseModel):
     """Options of the DynamoDB store."""
     warm_timeout_ms: PositiveFloat = 50.0
     """How long a read waits for the warm store; its features are unavailable then, the others as they are."""
+    warm_failures: PositiveInt = FAILURES
+    """How many reads in a row that the warm store does not answer in time make it be skipped for a while."""
+    warm_skip_ms: PositiveFloat = OPEN_S * 1000
+    """That while; its features are unavailable in it."""
 
 
 class MillraceTieredOnlineStore(MillraceOnlineStore):
@@ -58,6 +64,7 @@ class MillraceTieredOnlineStore(MillraceOnlineStore):
         self._warm = MillraceDynamoOnlineStore()
         self._parts: tuple[RepoConfig, RepoConfig, RepoConfig] | None = None
         self._calls: WarmCalls | None = None
+        self._clock_us: int | None = None
 
     def online_write_batch(
         self, config: RepoConfig, table: FeatureView, data: Sequence[FeastRow], progress: Progress | None
@@ -80,10 +87,11 @@ class MillraceTieredOnlineStore(MillraceOnlineStore):
         """Return the rows of all views, from both stores at the same time.
 
         Rows of a warm view that does not answer in time are UNAVAILABLE. Of a view in both, the warm store is asked for the
-        rows that the hot one does not have, or has too old.
+        rows that the hot one does not have, or has too old; while that does not answer, for all of them. Rows of hot views are
+        UNAVAILABLE then, and a clock of the stream stands where it was last seen.
 
         Raises:
-            OnlineStoreUnavailable: The hot store does not answer.
+            OnlineStoreUnavailable: The hot store does not answer, and the warm one has no answer either.
         """
         hot, warm = self._configs(config)
         calls = self._warm_calls(config)
@@ -92,7 +100,16 @@ class MillraceTieredOnlineStore(MillraceOnlineStore):
         if any(one.layout.tier != "hot" for one in asked):
             self._warm.open(warm)  # not in the time of the call
         first = calls.start(self._warm.fetch, warm, in_warm) if in_warm else None
-        rows, as_of_us = self._hot.fetch(hot, in_hot, timed=any(one.layout.ttl_us for one in asked))
+        timed, away = any(one.layout.ttl_us for one in asked), None
+        rows: Sequence[list[Row] | None]
+        try:
+            rows, as_of_us = self._hot.fetch(hot, in_hot, timed=timed)
+            self._clock_us = as_of_us if timed else self._clock_us
+        except OnlineStoreUnavailable as error:
+            if all(one.layout.tier == "hot" for one in asked):
+                raise
+            by_stream = hot.online_store.clock == "stream"
+            rows, away, as_of_us = [None] * len(in_hot), error, self._clock_us if by_stream else self._hot.now_us()
         found = {id(one): _judged(one, some, as_of_us) for one, some in zip(in_hot, rows, strict=True)}
         second = []
         for one in in_hot:
@@ -107,6 +124,8 @@ class MillraceTieredOnlineStore(MillraceOnlineStore):
         for one, lost, ask, call in second:
             answer = call.answer()
             _fill(found[id(one)], lost, _judged(ask, answer[0] if answer else None, as_of_us))
+        if away is not None and all(status == Status.UNAVAILABLE for one in found.values() for status in one.statuses):
+            raise away
         return [found[id(one)] for one in asked]
 
     def update(
@@ -152,7 +171,8 @@ class MillraceTieredOnlineStore(MillraceOnlineStore):
 
     def _warm_calls(self, config: RepoConfig) -> WarmCalls:
         if self._calls is None:
-            self._calls = WarmCalls(config.online_store.warm_timeout_ms / 1000)
+            options = config.online_store
+            self._calls = WarmCalls(options.warm_timeout_ms / 1000, options.warm_failures, options.warm_skip_ms / 1000)
         return self._calls
 
 
@@ -171,5 +191,5 @@ def _judged(asked: AskedRows, rows: list[Row] | None, as_of_us: int | None) -> F
 def _fill(found: FoundRows, lost: Sequence[int], warm: FoundRows) -> None:
     """Put the warm store's rows in the places of those that the hot one lost, where it has one or did not answer."""
     for place, row, status in zip(lost, warm.rows, warm.statuses, strict=True):
-        if status != Status.NOT_FOUND:
+        if status != Status.NOT_FOUND:  # what neither has is not there, unless the hot one could not say
             found.rows[place], found.statuses[place] = row, status

@@ -25,7 +25,7 @@ class Status(IntEnum):
     OUTSIDE_MAX_AGE = 4
     """The row is older than the view's ttl."""
     STALE = 5
-    """The value is there, older than the bound of the cache that served it, as the store did not answer; not one of Feast's."""
+    """The value is there, and may not be the newest: the store did not answer, and a cache or another tier did; not Feast's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,10 @@ class DynamoStore:
             OnlineStoreUnavailable: There is none.
         """
         self._tables.ping()
+
+    def stats(self) -> Mapping[str, Any]:
+        """Return nothing: botocore tries again by itself, and does not say how often."""
+        return {}
 
 
 def settings(options: Any) -> DynamoSettings:

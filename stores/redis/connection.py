@@ -62,7 +62,9 @@ def connect(
     """
     access = access or Access()
     nodes, parameters = parse_address(connection_string)
-    once_more: Any = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))  # who hangs is not waited for twice
+    once_more: Any = Retry(
+        NoBackoff(), 1, supported_errors=(redis.ConnectionError,)
+    )  # who hangs is not waited for twice
     settings = {**_DEFAULTS, "retry": once_more, **parameters, **access.parameters()}
     address = access.unix_socket or ",".join(f"{host}:{port}" for host, port in nodes)
     client: Client

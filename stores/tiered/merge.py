@@ -42,6 +42,23 @@ def fill_rows(view: ViewReading, rows: Rows, warm: ViewReading) -> ViewReading:
     )
 
 
+def mark_stale(view: ViewReading) -> ViewReading:
+    """Return a view whose rows that are there are marked STALE, as are their values."""
+
+    def mark(status: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        return np.where(status == Status.PRESENT, np.uint8(Status.STALE), status)
+
+    columns = {
+        name: replace(column, status=mark(_status(column, len(view.row_status))))
+        for name, column in view.columns.items()
+    }
+    return ViewReading(columns, view.event_timestamp_us, mark(view.row_status))
+
+
+def _status(column: Column, rows: int) -> npt.NDArray[np.uint8]:
+    return np.full(rows, Status.PRESENT, np.uint8) if column.status is None else column.status
+
+
 def _fill_column(column: Column, rows: Rows, warm: Column, source: Rows) -> Column:
     values: npt.NDArray[Any] | list[Any]
     if isinstance(column.values, list):

@@ -64,6 +64,16 @@ def test_call_that_never_reports_holds_the_next_one_back_for_a_while_only() -> N
     assert breaker.allow()
 
 
+def test_calls_that_were_under_way_keep_it_open_no_longer() -> None:
+    clock = [0.0]
+    breaker = opened(clock)
+    clock[0] = 0.9
+    breaker.fail("late")
+    assert (breaker.stats().opened, breaker.stats().failures) == (1, 4)
+    clock[0] = 1.0
+    assert breaker.allow()
+
+
 def test_of_many_threads_one_tries() -> None:
     clock = [0.0]
     breaker = opened(clock)

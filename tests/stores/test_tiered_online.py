@@ -19,6 +19,7 @@ from stores.cells.layout import layouts_of
 from stores.cells.reading import Status
 from stores.online import OnlineStoreUnavailable, ShardProgress, online_opener, open_online
 from stores.redis_online import MillraceRedisOnlineStore
+from workspace.redis_server import start_redis
 
 REFS = ["recent:n", "history:n", "mirrored:n"]
 NAMES = ("recent", "history", "mirrored")
@@ -152,6 +153,33 @@ def test_warm_tier_that_is_away_marks_only_its_own(store: Any, proxy: Any, noon:
 def test_row_that_the_hot_tier_lost_comes_from_the_warm_one(store: Any, client: redis.Redis, noon: datetime) -> None:
     client.flushall()
     assert read(store, "a", "x") == {"recent": [NONE, NONE], "history": [*here(1), NONE], "mirrored": [*here(2), NONE]}
+
+
+@pytest.mark.parametrize("clock", ["wall", "stream"])
+def test_while_redis_is_away_what_is_in_both_comes_from_the_warm_tier(
+    build: Callable[..., Any], declared: list[Any], noon: datetime, monkeypatch: pytest.MonkeyPatch, clock: str
+) -> None:
+    now = micros(noon)
+    monkeypatch.setattr(MillraceRedisOnlineStore, "now_us", staticmethod(lambda: now))
+    with start_redis() as server:
+        store = build(connection_string=server.connection_string, clock=clock)
+        store.apply(declared)
+        for number, name in enumerate(NAMES):
+            store.write_to_online_store(name, frame(noon, number))
+        progress = open_online(store.config).progress("shop")
+        progress.begin({"recent": 1})
+        progress.tell([ShardProgress("recent", 0, now, now)])
+        assert read(store, "a")["recent"] == here(0)
+    found = read(store, "a", "nobody")
+    assert found == {"recent": [GONE, GONE], "history": [*here(1), NONE], "mirrored": [*here(2), GONE]}
+    for _ in range(5):  # also while Redis is left alone
+        assert read(store, "a") == {"recent": [GONE], "history": here(1), "mirrored": here(2)}
+    with pytest.raises(OnlineStoreUnavailable, match="Redis at"):
+        store.get_online_features(["recent:n"], [{"user": "a"}])
+    now += 60_000_001
+    assert read(store, "a")["mirrored"][0][1] == (
+        FieldStatus.OUTSIDE_MAX_AGE if clock == "wall" else FieldStatus.PRESENT
+    )
 
 
 def test_older_rows_do_not_land_in_either_tier(store: Any, client: redis.Redis, noon: datetime) -> None:

@@ -57,7 +57,11 @@ def test_server_that_hangs_costs_one_timeout_a_read_and_after_three_nothing() ->
             assert all(TIMEOUT_S <= fails(store) < 2 * TIMEOUT_S for _ in range(3))
             assert max(fails(store) for _ in range(50)) < TIMEOUT_S / 2
             stats = store.stats()
-            assert (stats["breaker"]["state"], stats["breaker"]["opened"], stats["breaker"]["refused"]) == ("open", 1, 50)
+            assert (stats["breaker"]["state"], stats["breaker"]["opened"], stats["breaker"]["refused"]) == (
+                "open",
+                1,
+                50,
+            )
             assert (stats["reads"], stats["failed"], stats["timeouts"], stats["retries"]) == (4, 3, 3, 0)
             time.sleep(0.3)
             assert TIMEOUT_S <= fails(store) < 2 * TIMEOUT_S, "one tries whether it is well"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from dataclasses import replace
 from typing import Any
@@ -179,12 +181,83 @@ def test_slow_second_question_marks_what_it_was_for(tiered: TieredStore, proxy: 
     assert view.row_status.tolist() == [Status.PRESENT, Status.UNAVAILABLE]
 
 
-def test_hot_tier_that_is_away_is_an_error(warm: DynamoStore) -> None:
+@pytest.fixture
+def without_hot(tiered: TieredStore, warm: DynamoStore) -> TieredStore:
+    """The rows of `tiered`, the Redis away."""
     with start_redis() as server:
         gone = RedisSettings(server.connection_string, "redis", "", None)
-    store = TieredStore(open_redis(gone, check=False), warm, TIMEOUT_S)
+    return TieredStore(open_redis(gone, check=False), tiered._warm, TIMEOUT_S)
+
+
+def test_while_the_hot_tier_is_away_the_warm_one_answers_and_marks(without_hot: TieredStore) -> None:
+    found = read(without_hot, "a", "b")
+    there, none, lost = Status.STALE, Status.NOT_FOUND, Status.UNAVAILABLE
+    assert found["history"].row_status.tolist() == [Status.PRESENT, none]
+    assert found["recent"].row_status.tolist() == [lost, lost]
+    assert found["mirrored"].row_status.tolist() == [there, lost]  # Redis may know user `b`
+    assert found["mirrored"].event_timestamp_us.tolist() == [T, NO_TIMESTAMP]
+    for name, values in (("n", [3, None]), ("words", [["w"] * 3, None])):
+        column = found["mirrored"].columns[name]
+        assert column.as_python() == values
+        assert column.status is not None
+        assert column.status.tolist() == [there, lost]
+    late = read(without_hot, "a", as_of=T + 60_000_001)["mirrored"]
+    assert late.row_status.tolist() == [Status.OUTSIDE_MAX_AGE]
+    assert without_hot.stats()["reads_without_hot"] == 2
+
+
+def test_answer_without_the_hot_tier_takes_no_longer_than_both_times(tiered: TieredStore, redis_server: Any) -> None:
+    with start_redis() as server:
+        said = RedisSettings(server.connection_string, "redis", "", None)
+        store = TieredStore(open_redis(said, timeout_s=0.3, check=False), tiered._warm, TIMEOUT_S)
+        reader = store.reader([MIRRORED])
+        reader.read({"user": ["a"]}, T)
+        os.kill(server.pid, signal.SIGSTOP)
+        try:
+            took = []
+            for _ in range(6):
+                began = time.monotonic()
+                assert reader.read({"user": ["a"]}, T).views["mirrored"].row_status.tolist() == [Status.STALE]
+                took.append(time.monotonic() - began)
+        finally:
+            os.kill(server.pid, signal.SIGCONT)
+    assert max(took[:3]) < 0.3 + TIMEOUT_S
+    assert max(took[3:]) < 0.2, "Redis is left alone"
+
+
+def test_hot_tier_that_is_away_is_an_error_where_nothing_else_has_an_answer(
+    without_hot: TieredStore, proxy: Any
+) -> None:
     with pytest.raises(OnlineStoreUnavailable, match="Redis at"):
-        read(store, "a")
+        without_hot.reader([RECENT]).read({"user": ["a"]})
     with pytest.raises(OnlineStoreUnavailable, match="Redis at"):
-        store.ping()
-    assert store.reader([HISTORY]).read({"user": ["a"]}).views["history"].row_status.tolist() == [Status.NOT_FOUND]
+        without_hot.ping()
+    proxy.cut()
+    with pytest.raises(OnlineStoreUnavailable, match="Redis at"):
+        read(without_hot, "a")
+
+
+def test_warm_tier_that_hangs_is_skipped_after_a_few_calls_and_asked_again_later(
+    tiered: TieredStore, proxy: Any
+) -> None:
+    store = TieredStore(tiered._hot, tiered._warm, 0.25, warm_failures=3, warm_skip_s=1.5)
+    reader = store.reader([HISTORY, RECENT])
+    assert reader.read({"user": ["a"]}).views["history"].row_status.tolist() == [Status.PRESENT]
+    proxy.delay = SLOW_S
+    for _ in range(3):
+        assert reader.read({"user": ["a"]}).views["history"].row_status.tolist() == [Status.UNAVAILABLE]
+    sent, began = proxy.sent, time.monotonic()
+    for _ in range(100):
+        found = reader.read({"user": ["a"]}).views
+        assert found["history"].row_status.tolist() == [Status.UNAVAILABLE]
+        assert found["recent"].row_status.tolist() == [Status.PRESENT]
+    assert time.monotonic() - began < 0.25
+    stats = store.stats()["warm"]["calls"]
+    assert (stats["state"], stats["failures"], stats["refused"]) == ("open", 3, 100)
+    assert proxy.sent <= sent + 2  # the end of what was under way
+    proxy.delay = 0.0
+    deadline = time.monotonic() + 15
+    while reader.read({"user": ["a"]}).views["history"].row_status.tolist() != [Status.PRESENT]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert store.stats()["warm"]["calls"]["state"] == "closed"
