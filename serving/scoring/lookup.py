@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from contract.service import NO_ENTITY, StoredView
+from stores.breaker import CircuitBreaker
 from stores.cache.reader import CachedReader, CacheStats
 from stores.cells.column import Column
 from stores.cells.layout import ViewLayout, layout_of
@@ -62,7 +63,7 @@ class Lookup:
         self._layouts = [_layout(store, view) for view in views]
         self._connect = partial(open_online, store.config, timeout_s=TIMEOUT_S, check=False)
         self._opened: tuple[OnlineStore, ViewReader] | None = None
-        self._breaker = _Breaker(clock)
+        self._breaker = CircuitBreaker(1, RETRY_AFTER_S, clock)
         self._cache: CachedReader | None = None
         if cache_bytes and any(layout.cache_us for layout in self._layouts):
             self._cache = CachedReader(self._open_reader, self._layouts, cache_bytes, clock)
@@ -93,12 +94,18 @@ class Lookup:
             self._open()[0].ping()
         except Exception as error:
             return f"the online store does not answer: {error}"
-        self._breaker.close()
+        self._breaker.succeed()
         return None
 
     def cache_stats(self) -> CacheStats | None:
         """Return what the cache did and holds; None where nothing is cached."""
         return self._cache.stats() if self._cache else None
+
+    def store_stats(self) -> dict[str, Any]:
+        """Return what reads of the online store did, as JSON can hold it, and the breaker above them; empty before the first."""
+        if self._opened is None:
+            return {}
+        return {**self._opened[0].stats(), "left_alone": asdict(self._breaker.stats())}
 
     def _open(self) -> tuple[OnlineStore, ViewReader]:
         """Connect at first use: a cluster that is away must not keep a replica from starting."""
@@ -112,30 +119,10 @@ class Lookup:
         return _GuardedReader(self._open()[0].reader(layouts), self._breaker)
 
 
-class _Breaker:
-    """Says whether a store is left alone."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._left_alone_until = float("-inf")
-        self._failure = ""
-
-    def check(self) -> None:
-        if self._clock() < self._left_alone_until:
-            raise OnlineStoreUnavailable(self._failure)
-
-    def open(self, error: OnlineStoreUnavailable) -> None:
-        self._failure = str(error)
-        self._left_alone_until = self._clock() + RETRY_AFTER_S
-
-    def close(self) -> None:
-        self._left_alone_until = float("-inf")
-
-
 class _GuardedReader:
     """Reads, unless the store is left alone."""
 
-    def __init__(self, reader: ViewReader, breaker: _Breaker) -> None:
+    def __init__(self, reader: ViewReader, breaker: CircuitBreaker) -> None:
         self._reader = reader
         self._breaker = breaker
 
@@ -144,12 +131,15 @@ class _GuardedReader:
         join_values: Mapping[str, Sequence[Any] | npt.NDArray[Any]],
         as_of_us: int | npt.NDArray[np.int64] | None = None,
     ) -> Reading:
-        self._breaker.check()
+        if not self._breaker.allow():
+            raise OnlineStoreUnavailable(self._breaker.reason)
         try:
-            return self._reader.read(join_values, as_of_us)
+            found = self._reader.read(join_values, as_of_us)
         except OnlineStoreUnavailable as error:
-            self._breaker.open(error)
+            self._breaker.fail(error)
             raise
+        self._breaker.succeed()
+        return found
 
 
 def _layout(store: FeatureStore, view: StoredView) -> ViewLayout:

@@ -85,7 +85,7 @@ class Scorer:
         return [failure] if failure else []
 
     def describe(self) -> dict[str, object]:
-        """Describe model, request and policy as JSON; of a cache, what that of this replica did and holds."""
+        """Describe model, request and policy as JSON; of cache and online store, what reads of this replica did."""
         file, cache = self.model.file, self._lookup.cache_stats()
         return {
             "name": file.service,
@@ -98,6 +98,7 @@ class Scorer:
             "request": self.schema.describe(),
             "policy": self.policy.describe() if self.policy else [],
             **({"cache": {**asdict(cache), "hit_rate": cache.hit_rate}} if cache else {}),
+            **({"store": store} if (store := self._lookup.store_stats()) else {}),
         }
 
 

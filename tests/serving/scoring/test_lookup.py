@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -83,3 +84,19 @@ def test_request_that_is_answered_with_stale_values_is_degraded(
     assert {name: one.as_python() for name, one in stale.columns.items()} == {
         name: one.as_python() for name, one in fresh.columns.items()
     }
+
+
+def test_what_reads_did_is_told_as_json(tmp_path: Path, make_ads: Callable[[Path, str], Workspace]) -> None:
+    clock = [0.0]
+    keys, at = {"user_id": ["ann"], "ad_id": np.array([7])}, np.array([0])
+    with start_redis() as server:
+        store = open_store(make_ads(tmp_path, server.connection_string))
+        lookup = Lookup(store, read_service(store, "click_v1").stored, clock=lambda: clock[0])
+        assert lookup.store_stats() == {}
+        lookup.read(keys, at)
+    for _ in range(3):
+        with pytest.raises(OnlineStoreUnavailable):
+            lookup.read(keys, at)
+    told = json.loads(json.dumps(lookup.store_stats()))
+    assert (told["reads"], told["failed"], told["breaker"]["failures"]) == (2, 1, 1)
+    assert told["left_alone"] == {"state": "open", "failures": 1, "opened": 1, "refused": 2}
