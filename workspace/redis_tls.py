@@ -74,26 +74,35 @@ class TlsRedis:
     Attributes:
         port: Where TLS is spoken.
         server: The server, which also answers in the clear on a port of its own.
-        own: Whether the server speaks TLS by itself; otherwise a proxy before it does.
+        options: The server's own for TLS; none where a proxy before it speaks TLS.
     """
 
     port: int
     server: RedisServer
-    own: bool
+    options: tuple[str, ...]
 
 
 @contextmanager
-def start_tls_redis(files: Certificates) -> Iterator[TlsRedis]:
-    """Start a Redis that asks clients for a certificate that the same authority signed."""
+def start_tls_redis(
+    files: Certificates, directory: Path | None = None, options: tuple[str, ...] = ()
+) -> Iterator[TlsRedis]:
+    """Start a Redis that asks clients for a certificate that the same authority signed; `start_redis` says the rest."""
     port = free_port(HOST)
     if speaks_tls():
-        options = ("--tls-port", str(port), "--tls-ca-cert-file", str(files.ca), "--tls-auth-clients", "yes")
-        own = ("--tls-cert-file", str(files.certificate), "--tls-key-file", str(files.key))
-        with start_redis(options=(*options, *own)) as server:
-            yield TlsRedis(port, server, True)
+        own: tuple[str, ...] = (
+            "--tls-port",
+            str(port),
+            "--tls-ca-cert-file",
+            str(files.ca),
+            "--tls-auth-clients",
+            "yes",
+        )
+        own += ("--tls-cert-file", str(files.certificate), "--tls-key-file", str(files.key))
+        with start_redis(directory=directory, options=(*options, *own)) as server:
+            yield TlsRedis(port, server, own)
         return
-    with start_redis() as server, _Proxy(port, server.port, files):
-        yield TlsRedis(port, server, False)
+    with start_redis(directory=directory, options=options) as server, _Proxy(port, server.port, files):
+        yield TlsRedis(port, server, ())
 
 
 class _Proxy:
@@ -126,9 +135,8 @@ class _Proxy:
 
     def _serve(self, plain: socket.socket) -> None:
         self._open.append(plain)
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), socket.create_connection(self._target) as server:
             client = self._context.wrap_socket(plain, server_side=True)
-            server = socket.create_connection(self._target)
             self._open += [client, server]
             threading.Thread(target=self._pass, args=(server, client), daemon=True).start()
             self._pass(client, server)

@@ -7,7 +7,7 @@ from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
-from redis.cluster import ClusterNode, RedisCluster
+from redis.cluster import ClusterNode, LoadBalancingStrategy, RedisCluster
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisClusterException
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelConnectionPool
@@ -71,9 +71,9 @@ def connect(
     node: Any = ClusterNode
     try:
         if redis_type == "redis_cluster":
-            client = RedisCluster(
-                startup_nodes=[node(host, port) for host, port in nodes], read_from_replicas=from_replicas, **settings
-            )
+            # any strategy makes redis-py say READONLY; which replica is read is decided elsewhere
+            strategy = {"load_balancing_strategy": LoadBalancingStrategy.ROUND_ROBIN} if from_replicas else {}
+            client = RedisCluster(startup_nodes=[node(host, port) for host, port in nodes], **strategy, **settings)
         elif redis_type == "redis_sentinel":
             client = _sentinel(nodes, settings, access).master_for(sentinel_master)
         elif redis_type != "redis":
