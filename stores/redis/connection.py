@@ -72,7 +72,9 @@ def connect(
     try:
         if redis_type == "redis_cluster":
             # any strategy makes redis-py say READONLY; which replica is read is decided elsewhere
-            strategy = {"load_balancing_strategy": LoadBalancingStrategy.ROUND_ROBIN} if from_replicas else {}
+            strategy: dict[str, Any] = (
+                {"load_balancing_strategy": LoadBalancingStrategy.ROUND_ROBIN} if from_replicas else {}
+            )
             client = RedisCluster(startup_nodes=[node(host, port) for host, port in nodes], **strategy, **settings)
         elif redis_type == "redis_sentinel":
             client = _sentinel(nodes, settings, access).master_for(sentinel_master)
