@@ -13,7 +13,7 @@ and on a view `tags={"millrace.store": "warm"}`: `hot` (the default), `warm`, or
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -127,6 +127,10 @@ class MillraceTieredOnlineStore(MillraceOnlineStore):
         if away is not None and all(status == Status.UNAVAILABLE for one in found.values() for status in one.statuses):
             raise away
         return [found[id(one)] for one in asked]
+
+    def stats(self) -> Mapping[str, Any]:
+        """Return what reads did since the first, as JSON can hold it."""
+        return {"hot": self._hot.stats(), "warm": {"calls": self._calls.stats() if self._calls else {}}}
 
     def update(
         self,

@@ -174,6 +174,8 @@ def test_while_redis_is_away_what_is_in_both_comes_from_the_warm_tier(
     assert found == {"recent": [GONE, GONE], "history": [*here(1), NONE], "mirrored": [*here(2), GONE]}
     for _ in range(5):  # also while Redis is left alone
         assert read(store, "a") == {"recent": [GONE], "history": here(1), "mirrored": here(2)}
+    stats = store._get_provider().online_store.stats()
+    assert (stats["hot"]["breaker"]["state"], stats["warm"]["calls"]["state"]) == ("open", "closed")
     with pytest.raises(OnlineStoreUnavailable, match="Redis at"):
         store.get_online_features(["recent:n"], [{"user": "a"}])
     now += 60_000_001
