@@ -93,6 +93,11 @@ def main() -> None:
         sys.exit("rows were lost that the declared number of replicas had acknowledged")
 
 
+SOURCES: dict[str, dict[str, Any]] = {
+    "primary": {},
+    "replica": {"read_from": "replica"},
+    "replica, 5 s": {"read_from": "replica", "max_replica_lag_ms": 5000},  # longer than a failover takes
+}
 RUNS: dict[str, list[tuple[str, int, str]]] = {
     "single": [("restart", 0, "primary")],
     "unix socket": [("restart", 0, "primary")],
@@ -101,12 +106,14 @@ RUNS: dict[str, list[tuple[str, int, str]]] = {
         ("kill -9", 0, "primary"),
         ("kill -9", 1, "primary"),
         ("kill -9", 1, "replica"),
+        ("kill -9", 1, "replica, 5 s"),
         (AT_ONCE, 1, "primary"),
     ],
     "Cluster": [
         ("kill -9", 0, "primary"),
         ("kill -9", 1, "primary"),
         ("kill -9", 1, "replica"),
+        ("kill -9", 1, "replica, 5 s"),
         (AT_ONCE, 1, "primary"),
         ("slots move", 1, "primary"),
         ("slots move", 1, "replica"),
@@ -119,7 +126,7 @@ def run(name: str, fault: str, waits: int, source: str, given: argparse.Namespac
     with tempfile.TemporaryDirectory() as folder, TOPOLOGIES[name](Path(folder), given.away) as (said, faults):
         options = {"type": "stores.redis_online.MillraceRedisOnlineStore", **said}
         writes = {**options, "wait_replicas": waits, "wait_timeout_ms": 500}
-        reads = {**options, **({"read_from": "replica"} if source == "replica" else {})}
+        reads = {**options, **SOURCES[source]}
         acknowledged: list[int] = []
         stop, writing, reading = threading.Event(), Traffic(), Traffic()
         threads = [
