@@ -181,8 +181,12 @@ def _knows(sentinel: Any, replicas: int, others: int) -> bool:
 
 
 def _cluster_ports() -> Iterator[int]:
-    """Free ports, so low that a node's second port, 10,000 above, is not one that the kernel lends (32768 on)."""
-    for port in range(20_000 + os.getpid() % 2_000, 22_700):
+    """Free ports, so low that a node's second port, 10,000 above, is not one that the kernel lends (32768 on).
+
+    Processes of the same time, whose numbers are neighbours, begin apart.
+    """
+    first = 20_000 + os.getpid() * 37 % 2_600
+    for port in (*range(first, 22_700), *range(20_000, first)):
         if all(free_port(HOST, one) == one for one in (port, port + 10_000)):
             yield port
 

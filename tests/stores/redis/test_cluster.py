@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import threading
-import time
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -18,37 +15,19 @@ from stores.redis.connection import connect
 from stores.redis.progress import RedisProgress
 from stores.redis.reader import OnlineReader
 from stores.redis.writer import OnlineWriter
-from workspace.ports import free_port
-from workspace.redis_server import HOST, RedisServer, start_redis
+from workspace.redis_server import RedisServer, start_redis
+from workspace.redis_topologies import SLOTS, start_cluster
 
-SLOTS, HALF = 16_384, 8192
+HALF = SLOTS // 2
 T = 1_772_366_400_000_000
-
-
-def free_ports() -> Iterator[int]:
-    """Free ports, so low that a node's second port, 10,000 above, is not one that the kernel lends to anybody (32768 on)."""
-    for port in range(20_000 + os.getpid() % 2_000, 22_700):
-        if all(free_port(HOST, one) == one for one in (port, port + 10_000)):
-            yield port
 
 
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[tuple[RedisServer, RedisServer]]:
     """Two nodes that know each other, half of the slots each."""
-    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
-    ports = iter(free_ports())
-    with start_redis(next(ports), options=options) as first, start_redis(next(ports), options=options) as second:
-        clients = [Redis(port=node.port, decode_responses=True) for node in (first, second)]
-        for client, slots in zip(clients, (range(HALF), range(HALF, SLOTS)), strict=True):
-            client.execute_command("CLUSTER ADDSLOTS", *slots)
-        clients[0].execute_command("CLUSTER MEET", "127.0.0.1", second.port)
-        deadline = time.monotonic() + 60
-        while any(client.execute_command("CLUSTER INFO")["cluster_state"] != "ok" for client in clients):
-            assert time.monotonic() < deadline, "the nodes did not find each other"
-            threading.Event().wait(0.05)  # they gossip once a second; Redis offers nothing to wait for
+    with start_cluster(primaries=2, replicas=0) as group:
+        first, second = group.primaries
         yield first, second
-        for client in clients:
-            client.close()
 
 
 @pytest.fixture
