@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import yaml
 
@@ -15,6 +16,23 @@ from workspace.redis_server import RedisServer, start_redis
 from workspace.workspace import BROKER, Workspace
 
 MARK = ".made-by-run"
+
+_OF_A_PLACE: Final = (
+    "redis_type",
+    "sentinel_master",
+    "unix_socket",
+    "user",
+    "password",
+    "sentinel_user",
+    "sentinel_password",
+    "tls",
+    "read_from",
+    "replicas",
+    "max_replica_lag_ms",
+    "wait_replicas",
+    "wait_timeout_ms",
+)
+"""What the repo says of the way to its own Redis, and of that one's replicas: a run has another."""
 
 
 @contextmanager
@@ -64,6 +82,8 @@ def _configure(repo: Path, folder: Path, server: RedisServer) -> Workspace:
     settings["registry"] = str(folder / "registry.db")
     online = settings["online_store"]
     redis = online.get("hot", online)  # of a tiered store, the warm one is where it was
+    for option in _OF_A_PLACE:
+        redis.pop(option, None)
     redis["connection_string"] = server.connection_string
     redis["clock"] = "stream"  # the events of a run are not of today: ttl goes by their own time
     path = folder / "feature_store.yaml"

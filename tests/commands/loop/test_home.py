@@ -11,6 +11,7 @@ import yaml
 from commands.loop.home import open_home
 from pipelines.plan_view import plan_views
 from pipelines.stream.transport.open import transport_address
+from stores.online import open_online
 from workspace.workspace import Workspace, load_config, read_declarations
 
 pytestmark = pytest.mark.slow  # a home has a Redis of its own
@@ -72,3 +73,26 @@ def test_a_run_of_a_tiered_repo_has_a_hot_store_of_its_own_and_the_warm_one_that
         options = load_config(workspace).online_store
         assert (options.hot.connection_string, options.hot.clock) == (server.connection_string, "stream")
         assert options.warm.endpoint_url == "http://elsewhere"
+
+
+def test_a_run_of_a_repo_with_a_redis_of_its_own_never_goes_there(tmp_path: Path) -> None:
+    theirs = {
+        "redis_type": "redis_cluster",
+        "user": "ann",
+        "password": "${NOT_SET_ANYWHERE}",
+        "tls": {"ca": "/nowhere.pem"},
+        "read_from": "replica",
+        "wait_replicas": 2,
+        "key_ttl_seconds": 60,
+    }
+    repo = tmp_path / "repo"
+    repo.mkdir()
+    settings = yaml.safe_load((REPO / "feature_store.yaml").read_text())
+    settings["online_store"] |= theirs
+    (repo / "feature_store.yaml").write_text(yaml.safe_dump(settings))
+    with open_home(repo, tmp_path / "data") as (workspace, server):
+        config = load_config(workspace)
+        assert config.online_store.connection_string == server.connection_string
+        assert config.online_store.key_ttl_seconds == 60
+        open_online(config).ping()
+        assert not set(theirs) - {"key_ttl_seconds"} & set(yaml.safe_load(workspace.yaml.read_text())["online_store"])
