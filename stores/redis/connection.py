@@ -144,4 +144,5 @@ def parse_address(connection_string: str) -> tuple[list[tuple[str, int]], dict[s
 def _sentinel(nodes: list[tuple[str, int]], settings: dict[str, Any], access: Access) -> Any:
     asked: Any = Sentinel  # redis-py leaves some of its classes untyped
     own = {name: value for name, value in settings.items() if name.startswith("socket_")}
+    own["retry"] = settings["retry"]  # else redis-py waits seconds for one that is away before it asks the next
     return asked(nodes, sentinel_kwargs={**own, **access.sentinel_parameters()}, **settings)

@@ -143,7 +143,7 @@ class Replicas:
             self._find()
         for shard in list(self._shards.values()):
             asked = self._clock()
-            if place := self._place(shard.name, shard.primary, "master_repl_offset"):
+            if place := self._place(shard.name, shard.primary, "master", "master_repl_offset"):
                 shard.places.append((asked, *place))
             for one in shard.replicas:
                 self._confirm(shard, one)
@@ -151,7 +151,7 @@ class Replicas:
     def _confirm(self, shard: Shard, one: Replica) -> None:
         if not one.breaker.allow():
             return
-        place = self._place(one.name, one.client, "slave_repl_offset")
+        place = self._place(one.name, one.client, "slave", "slave_repl_offset")
         if place is None:
             one.breaker.fail()
             return
@@ -161,14 +161,18 @@ class Replicas:
         if reached:
             one.confirmed = max(one.confirmed, reached[-1])
 
-    def _place(self, name: str, client: redis.Redis, what: str) -> tuple[str, int] | None:
+    def _place(self, name: str, client: redis.Redis, role: str, what: str) -> tuple[str, int] | None:
         """Return the name of a node's log and how far it is; None if it does not say, or is not of this role any more."""
+        watcher = self._watcher(name, client)
         try:
-            said: Any = self._watcher(name, client).info("replication")
-            return str(said["master_replid"]), int(said[what])
+            said: Any = watcher.info("replication")
+            if said["role"] == role:
+                return str(said["master_replid"]), int(said[what])
+            watcher.connection_pool.disconnect()  # a Sentinel knows another primary by now
         except (redis.RedisError, RedisClusterException, OSError, KeyError):
-            self._find_soon()
-            return None
+            pass
+        self._find_soon()
+        return None
 
     def _find_soon(self) -> None:
         self._find_at = min(self._find_at, self._found + TROUBLE_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -231,6 +232,49 @@ def test_replica_that_hangs_costs_one_timeout_and_is_read_again_when_it_is_well(
             os.kill(replica.pid, signal.SIGCONT)
         before = store.stats()["by_replicas"]
         wait_for(lambda: read(reader) and store.stats()["by_replicas"] > before)
+
+
+def test_primary_that_became_a_replica_says_nothing_of_the_age_of_others() -> None:
+    with start_redis() as primary, copy_of(primary) as replica, start_redis() as other:
+        said = {"connection_string": primary.connection_string, "replicas": replica.connection_string}
+        store = opened(**said, read_from="replica", max_replica_lag_ms=100)
+        store.writer(VIEW).write(rows(1), "event_timestamp")
+        reader = store.reader([VIEW])
+        assert read(reader) == [1] * len(USERS)
+        with redis.Redis(port=primary.port) as client:
+            asked: Any = client
+            asked.replicaof(HOST, other.port)  # both follow a third one now, of which nothing is known
+        time.sleep(0.3)
+        before = store.stats()["by_replicas"]
+        for _ in range(20):
+            read(reader)
+            time.sleep(0.02)
+        assert store.stats()["by_replicas"] == before
+
+
+def test_readers_of_replicas_follow_a_failover() -> None:
+    with start_sentinels(replicas=2) as group:
+        store = opened(**said_of(group), read_from="replica")
+        store.writer(VIEW).write(rows(1), "event_timestamp")
+        reader = store.reader([VIEW])
+        wait_for(lambda: read(reader) and len(store.stats()["replica_age_ms"]) == 2)
+        host, _, port = group.connection_string.rpartition(":")
+        with redis.Redis(host, int(port)) as client:
+            asked: Any = client
+            asked.execute_command("SENTINEL", "FAILOVER", MASTER)
+        wait_for(lambda: any(info(one)["role"] == "master" for one in group.replicas))
+        before = store.stats()["by_replicas"]
+
+        def by_replicas() -> int:
+            with contextlib.suppress(OnlineStoreUnavailable):
+                read(reader)
+            return int(store.stats()["by_replicas"]) - before
+
+        wait_for(lambda: by_replicas() > 20)
+        writer = opened(**said_of(group), wait_replicas=1).writer(VIEW)
+        assert writer.write(rows(2), "event_timestamp").written == len(USERS)
+        time.sleep(1.1)  # the bound
+        assert read(reader) == [2] * len(USERS)
 
 
 def test_looking_at_replicas_ends_with_the_store_and_when_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:

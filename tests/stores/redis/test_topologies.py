@@ -257,6 +257,15 @@ def test_options_that_cannot_be_kept_are_refused(said: dict[str, Any], message: 
         MillraceRedisOnlineStoreConfig(**said)
 
 
+def test_sentinel_that_is_away_holds_nobody_up(clicks: ViewLayout) -> None:
+    with start_sentinels(replicas=0) as group:
+        began = time.monotonic()
+        address = f"127.0.0.1:1,127.0.0.1:2,{group.connection_string}"
+        store = opened({"connection_string": address, "redis_type": "redis_sentinel"})
+        assert store.writer(clicks).write(rows(1, T, 0), "event_timestamp").written == 1
+        assert time.monotonic() - began < 0.9
+
+
 def test_file_of_tls_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"online_store\.tls\.ca: there is no file .*nowhere\.pem; name a PEM file"):
         opened({"connection_string": "127.0.0.1:1", "tls": {"ca": str(tmp_path / "nowhere.pem")}})
