@@ -21,6 +21,10 @@ SLOTS: Final = 16_384
 MASTER: Final = "mymaster"
 _PATIENCE_S: Final = 60.0
 _KEYS_AT_ONCE: Final = 100
+_NO_WAIT: Final = (
+    "--repl-diskless-sync-delay",
+    "0",
+)  # Redis 7 waits 5 s for more replicas before it copies to the first
 
 
 @dataclass(slots=True)
@@ -63,9 +67,9 @@ def start_sentinels(
         RedisServerError: They did not find each other in a minute.
     """
     with ExitStack() as stack:
-        primary = stack.enter_context(start_redis(options=tuple(options)))
+        primary = stack.enter_context(start_redis(options=(*_NO_WAIT, *options)))
         copies = [
-            stack.enter_context(start_redis(options=(*options, "--replicaof", HOST, str(primary.port))))
+            stack.enter_context(start_redis(options=(*_NO_WAIT, *options, "--replicaof", HOST, str(primary.port))))
             for _ in range(replicas)
         ]
         ports = [_start_sentinel(stack, primary.port, sentinels // 2 + 1, down_after_ms) for _ in range(sentinels)]
@@ -95,7 +99,7 @@ def start_cluster(
         RedisServerError: They did not find each other in a minute.
     """
     with ExitStack() as stack:
-        own = ("--cluster-enabled", "yes", "--cluster-node-timeout", str(node_timeout_ms), *options)
+        own = ("--cluster-enabled", "yes", "--cluster-node-timeout", str(node_timeout_ms), *_NO_WAIT, *options)
         ports = _cluster_ports()
         servers = [
             stack.enter_context(start_redis(next(ports), options=own)) for _ in range(primaries * (1 + replicas))

@@ -17,7 +17,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from redis.cluster import RedisCluster
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import (
+    ClusterDownError,
+    MasterDownError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ResponseError,
+)
 
 from stores.cells.cell_columns import Strings, strings_of
 from stores.cells.timestamps import encode_timestamp
@@ -38,6 +45,12 @@ _PASSING = (
     "NOREPLICAS",
     "BUSY",
 )  # may be well again
+_PASSING_ERRORS = (
+    OutOfMemoryError,
+    ReadOnlyError,
+    MasterDownError,
+    ClusterDownError,
+)  # these words redis-py takes out of the text
 _SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 
 _FIXSTR, _STR16, _STR32 = 0xA0, 0xDA, 0xDB
@@ -146,7 +159,7 @@ def send_rows(client: Client, rows: PackedRows, acknowledged: Acknowledged | Non
             replies[index] = reply
     for reply in replies:
         if isinstance(reply, ResponseError):
-            if _may_pass(str(reply)):
+            if isinstance(reply, _PASSING_ERRORS) or _may_pass(str(reply)):
                 raise unavailable(address_of(client), reply) from reply
             raise reply
     return sum(replies)

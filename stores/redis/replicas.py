@@ -223,6 +223,11 @@ class Replicas:
         addresses = self._addresses
         if addresses is None:
             pool = self._client.connection_pool
+            before = pool.master_address
+            if (
+                pool.get_master_address() != before and "" in self._watchers
+            ):  # closes the idle connections to the old one
+                self._watchers.pop("").close()
             addresses = pool.sentinel_manager.discover_slaves(pool.service_name)
         replicas = [
             self._replica(f"{host}:{port}", partial(self._open, host, int(port))) for host, port in addresses or ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -29,7 +30,17 @@ Build = Callable[..., Any]
 @pytest.fixture(scope="module")
 def pair() -> Iterator[tuple[RedisServer, RedisServer]]:
     """A server and its replica."""
-    with start_redis() as primary, start_redis(options=("--replicaof", HOST, str(primary.port))) as replica:
+    at_once = ("--repl-diskless-sync-delay", "0")
+    with (
+        start_redis(options=at_once) as primary,
+        start_redis(options=("--replicaof", HOST, str(primary.port))) as replica,
+        redis.Redis(port=replica.port) as client,
+    ):
+        asked: Any = client
+        deadline = time.monotonic() + 30
+        while asked.info("replication")["master_link_status"] != "up":
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
         yield primary, replica
 
 
