@@ -31,12 +31,15 @@ class HttpConfig(Section):
         port: The port; 0 takes a free one.
         max_instances: How many instances, or candidates, one request may hold.
         max_body_bytes: How large one request may be.
+        budget_ms: How long an accepted request may take, milliseconds. What could not be answered within it gets 429 at
+            once, what was accepted and comes too late after all 503, both with Retry-After.
     """
 
     host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     max_instances: Whole = 1000
     max_body_bytes: Whole = 1_000_000
+    budget_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 200.0
 
 
 class BatchConfig(Section):

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from serving.protocols.http import Names, Receive, Route
+from serving.protocols.answer import Answer
+from serving.protocols.request import Request
+from serving.protocols.router import Route
 from serving.scoring.scorer import Scorer
 
 
@@ -25,9 +27,9 @@ class Health:
         """Return the routes."""
         return [Route("GET", "/healthz", self._alive), Route("GET", "/readyz", self._ready)]
 
-    async def _alive(self, _: Receive, __: Names) -> tuple[int, object]:
-        return 200, {"status": "alive"}
+    async def _alive(self, _: Request) -> Answer:
+        return Answer({"status": "alive"})
 
-    async def _ready(self, _: Receive, __: Names) -> tuple[int, object]:
+    async def _ready(self, _: Request) -> Answer:
         reasons = sorted({reason for scorer in self._scorers.values() for reason in scorer.failures()})
-        return (503, {"status": "not ready", "reasons": reasons}) if reasons else (200, {"status": "ready"})
+        return Answer({"status": "not ready", "reasons": reasons}, 503) if reasons else Answer({"status": "ready"})

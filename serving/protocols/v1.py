@@ -12,15 +12,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from serving.config import HttpConfig
-from serving.protocols.http import AnswerError, Names, Receive, Route, read_json
+from serving.protocols.admission import RETRY_AFTER
+from serving.protocols.answer import Answer, AnswerError
+from serving.protocols.request import Request
+from serving.protocols.router import Route
 from serving.request.schema import CANDIDATES, Row
+from serving.scoring.batcher import DeadlineError, Part
 from serving.scoring.scorer import Scored, Scorer, iso_timestamp
 
-ScoreRows = Callable[[str, Sequence[Row]], Awaitable[tuple[Scored, int]]]
-"""Scores the rows of one HTTP request for a service, perhaps with others'; returns the scores and where these rows begin."""
+ScoreRows = Callable[[str, Sequence[Row], float | None], Awaitable[list[Part]]]
+"""Scores the rows of one HTTP request for a service until its deadline, perhaps with others'."""
 
 
 class V1:
@@ -57,20 +61,32 @@ class V1:
             Route("GET", "/v1/model/{service}", self._describe),
         ]
 
-    async def _score(self, receive: Receive, names: Names) -> tuple[int, object]:
-        name, scorer = self._find(names)
+    async def _score(self, request: Request) -> Answer:
+        name, scorer = self._find(request)
         most = self._limits.max_instances
-        body = await read_json(receive, self._limits.max_body_bytes)
+        body = await request.json(self._limits.max_body_bytes)
         schema = scorer.schema
         explain = schema.wants_features(body)
         if scorer.service.predicts == "ranking":
-            rows = schema.parse_candidates(body, self._now_us(), most)
-            return 200, self._ranking(name, body, *await self._score_rows(name, rows), explain)
-        rows, is_batch = schema.parse(body, self._now_us(), most)
-        scored, start = await (self._score_at_once(name, rows) if is_batch else self._score_rows(name, rows))
-        answers = [self._prediction(scorer, scored, start + offset, explain) for offset in range(len(rows))]
-        common = {**self._model[name], "degraded": scored.features.degraded}
-        return 200, {**common, "predictions": answers} if is_batch else {**answers[0], **common}
+            rows, is_batch = schema.parse_candidates(body, self._now_us(), most), True
+        else:
+            rows, is_batch = schema.parse(body, self._now_us(), most)
+        parts = await self._scored(name, rows, request.deadline)
+        answers = [
+            self._prediction(scorer, part.scored, row, explain)
+            for part in parts
+            for row in range(part.start, part.start + part.size)
+        ]
+        common = {**self._model[name], "degraded": any(part.scored.features.degraded for part in parts)}
+        if scorer.service.predicts == "ranking":
+            return Answer({**_ranking(body[CANDIDATES], answers), **common})
+        return Answer({**common, "predictions": answers} if is_batch else {**answers[0], **common})
+
+    async def _scored(self, name: str, rows: Sequence[Row], deadline: float | None) -> list[Part]:
+        try:
+            return await self._score_rows(name, rows, deadline)
+        except DeadlineError as error:
+            raise AnswerError(503, f"{error}; try again later, or allow more time", RETRY_AFTER) from None
 
     def _prediction(self, scorer: Scorer, scored: Scored, row: int, explain: bool) -> dict[str, object]:
         prediction: dict[str, object] = {"score": scored.scores[row]}
@@ -83,26 +99,23 @@ class V1:
                 prediction["missing_counts"] = counts
         return {**prediction, **scorer.explain(scored, row)} if explain else prediction
 
-    def _ranking(self, name: str, body: Any, scored: Scored, start: int, explain: bool) -> dict[str, object]:
-        """Return the candidates by falling score, each with its own fields; equal scores stay in the given order."""
-        scorer, given = self._scorers[name], body[CANDIDATES]
-        order = sorted(range(len(given)), key=lambda index: -scored.scores[start + index])
-        ranking = []
-        for index in order:
-            prediction = self._prediction(scorer, scored, start + index, explain)
-            del prediction["event_timestamp"]
-            ranking.append({**given[index], "index": index, **prediction})
-        at = iso_timestamp(int(scored.features.event_timestamp_us[start]))
-        return {"ranking": ranking, "event_timestamp": at, **self._model[name], "degraded": scored.features.degraded}
+    async def _score_at_once(self, name: str, rows: Sequence[Row], _: float | None) -> list[Part]:
+        return [Part(self._scorers[name].score(rows), 0, len(rows))]
 
-    async def _score_at_once(self, name: str, rows: Sequence[Row]) -> tuple[Scored, int]:
-        return self._scorers[name].score(rows), 0
+    async def _describe(self, request: Request) -> Answer:
+        return Answer(self._find(request)[1].describe())
 
-    async def _describe(self, _: Receive, names: Names) -> tuple[int, object]:
-        return 200, self._find(names)[1].describe()
-
-    def _find(self, names: Names) -> tuple[str, Scorer]:
-        name = names.get("service", self._default)
+    def _find(self, request: Request) -> tuple[str, Scorer]:
+        name = request.names.get("service", self._default)
         if name not in self._scorers:
             raise AnswerError(404, f"service {name} is not served; there are {', '.join(self._scorers)}")
         return name, self._scorers[name]
+
+
+def _ranking(given: Sequence[dict[str, Any]], answers: Sequence[dict[str, object]]) -> dict[str, object]:
+    """Return the candidates by falling score, each with its own fields; equal scores stay in the given order."""
+    order = sorted(range(len(given)), key=lambda index: -cast(float, answers[index]["score"]))
+    at = answers[0]["event_timestamp"]
+    for answer in answers:
+        del answer["event_timestamp"]
+    return {"ranking": [{**given[one], "index": one, **answers[one]} for one in order], "event_timestamp": at}

@@ -12,13 +12,19 @@ from ray.serve.schema import LoggingConfig
 
 from contract.model_file import CURRENT
 from serving.config import ServingConfig
+from serving.protocols.admission import Admission
 from serving.protocols.app import build_http_app
 from serving.protocols.http import HttpApp
+from serving.ray.ingress import admit_by
 from serving.request.schema import Row
+from serving.scoring.batcher import Batcher
 from serving.scoring.scorer import Scored, build_scorers
 from workspace.workspace import Workspace, open_store
 
 NAME = "scoring"
+
+MOST_ONGOING = 100_000
+"""Ray Serve's own bound is out of the way: it would queue what `serving.protocols.admission` refuses."""
 
 
 @serve.deployment
@@ -41,28 +47,15 @@ class ScoringReplica:
             wait_for_models(workspace, config)
         self._scorers = build_scorers(workspace, config.services, config.policy, config.replicas.cache_mb)
         self._limits = config.http
-        batching: Any = self._score_together  # the decorator adds setters
-        batching.set_max_batch_size(config.batch.max_size)
-        batching.set_batch_wait_timeout_s(config.batch.wait_ms / 1000)
+        admit_by(Admission(config.http.budget_ms / 1000))
+        self._batcher = Batcher(self._score, config.batch.max_size, config.batch.wait_ms / 1000)
 
     def __serve_build_asgi_app__(self) -> HttpApp:
         """Return the app that Ray Serve puts behind its ingress."""
-        return build_http_app(self._scorers, self._limits, self._score)
+        return build_http_app(self._scorers, self._limits, self._batcher.submit)
 
-    async def _score(self, service: str, rows: Sequence[Row]) -> tuple[Scored, int]:
-        scored: tuple[Scored, int] = await self._score_together((service, rows))
-        return scored
-
-    @serve.batch
-    async def _score_together(self, requests: Sequence[tuple[str, Sequence[Row]]]) -> list[tuple[Scored, int]]:
-        together: dict[str, list[Row]] = {}
-        starts = []
-        for service, rows in requests:
-            mine = together.setdefault(service, [])
-            starts.append(len(mine))
-            mine.extend(rows)
-        scored = {service: self._scorers[service].score(rows) for service, rows in together.items()}
-        return [(scored[service], start) for (service, _), start in zip(requests, starts, strict=True)]
+    def _score(self, service: str, rows: Sequence[Row]) -> Scored:
+        return self._scorers[service].score(rows)
 
 
 def wait_for_models(workspace: Workspace, config: ServingConfig) -> None:
@@ -75,8 +68,6 @@ def wait_for_models(workspace: Workspace, config: ServingConfig) -> None:
 def build_app(workspace: Workspace, config: ServingConfig, wait: bool = False) -> Any:
     """Bind the service to a workspace; deploy the result with `serve.run`."""
     replicas = config.replicas
-    # Must exceed the batch size, or a batch never fills.
-    most = max(2 * config.batch.max_size, int(2 * replicas.target_ongoing_requests))
     deployment: Any = ScoringReplica  # the decorator makes a deployment of the class
     return deployment.options(
         name=NAME,
@@ -85,7 +76,7 @@ def build_app(workspace: Workspace, config: ServingConfig, wait: bool = False) -
             max_replicas=replicas.max,
             target_ongoing_requests=replicas.target_ongoing_requests,
         ),
-        max_ongoing_requests=most,
+        max_ongoing_requests=MOST_ONGOING,
         ray_actor_options={"num_cpus": replicas.num_cpus},
         logging_config=LoggingConfig(enable_access_log=False, log_level="WARNING"),
     ).bind(workspace, config, wait)

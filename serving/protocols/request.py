@@ -1,0 +1,92 @@
+"""A request as protocols see it, and its body as strict JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+
+from serving.protocols.answer import AnswerError
+
+Scope = MutableMapping[str, Any]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+DEADLINE = "millrace.deadline"
+"""Under which name a request's deadline stands in its scope."""
+
+
+class Request:
+    """One HTTP request.
+
+    Attributes:
+        method: GET, HEAD or POST.
+        path: As it was asked for.
+        names: What stands in the path for the names of the route's pattern.
+        deadline: Until when an answer is of use, in seconds of `time.monotonic`; None for no such bound.
+    """
+
+    __slots__ = ("_headers", "_query", "_receive", "deadline", "method", "names", "path")
+
+    def __init__(self, scope: Scope, receive: Receive, names: Mapping[str, str]) -> None:
+        """Take an ASGI scope and what its body comes from."""
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.names = names
+        self._headers: Sequence[tuple[bytes, bytes]] = scope.get("headers", ())
+        self._query: bytes = scope.get("query_string", b"")
+        self._receive = receive
+        self.deadline: float | None = scope.get(DEADLINE)
+
+    def header(self, name: bytes) -> str | None:
+        """Return a header's value, the first of several; None where it is not sent. `name` is in small letters."""
+        for one, value in self._headers:
+            if one == name:
+                return value.decode("latin-1")
+        return None
+
+    def query(self) -> dict[str, str]:
+        """Return the parameters after the question mark; the last of several of one name."""
+        return dict(parse_qsl(self._query.decode("latin-1"), keep_blank_values=True))
+
+    async def body(self, most: int) -> bytes:
+        """Read the body.
+
+        Raises:
+            AnswerError: It has more than `most` bytes, or the caller went away.
+        """
+        message = await self._receive()
+        body: bytes = message.get("body", b"")
+        while message.get("more_body", False) and len(body) <= most:
+            message = await self._receive()
+            body += message.get("body", b"")
+        if message["type"] == "http.disconnect":
+            raise AnswerError(400, "the caller went away")
+        if len(body) > most:
+            raise AnswerError(413, f"the body has more than {most} bytes; send several batches")
+        return body
+
+    async def json(self, most: int) -> Any:
+        """Read the body as strict JSON: NaN and Infinity are not numbers.
+
+        Raises:
+            AnswerError: It has more than `most` bytes, is not JSON, or the caller went away.
+        """
+        body = await self.body(most)
+        try:
+            return orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise AnswerError(400, f"the body is not JSON: {_constant_in(body) or error}") from None
+
+
+def _constant_in(body: bytes) -> str | None:
+    """Say which of NaN and Infinity stands in a body that Python would take for JSON."""
+    found: list[str] = []
+    try:
+        json.loads(body, parse_constant=found.append)
+    except (ValueError, RecursionError):
+        return None
+    return f"{found[0]} is not a JSON number; leave the value out or send a finite one" if found else None

@@ -1,0 +1,57 @@
+"""Finds what answers a path."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from serving.protocols.answer import Answer
+from serving.protocols.request import Request
+
+Handler = Callable[[Request], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One route.
+
+    Attributes:
+        method: GET (and then HEAD as well) or POST.
+        pattern: The path; `{name}` stands for one part of it, such as `/v1/score/{service}`.
+        handle: What answers.
+    """
+
+    method: str
+    pattern: str
+    handle: Handler
+
+
+class Router:
+    """Finds the route of a path; a trailing slash is passed over."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        """Sort out the plain paths, which a dictionary finds at once."""
+        self._plain: dict[str, list[Route]] = {}
+        self._patterns: dict[str, tuple[re.Pattern[str], list[Route]]] = {}
+        for route in routes:
+            if "{" not in route.pattern:
+                self._plain.setdefault(route.pattern, []).append(route)
+            else:
+                pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", route.pattern))
+                self._patterns.setdefault(route.pattern, (pattern, []))[1].append(route)
+        self.patterns = tuple(dict.fromkeys(route.pattern for route in routes))
+
+    def find(self, path: str) -> tuple[list[Route], dict[str, str]]:
+        """Return the routes of a path, one a method, and the names in it; no routes for an unknown path."""
+        found = self._plain.get(path)
+        if found is not None:
+            return found, {}
+        path = path.rstrip("/") or "/"
+        if path in self._plain:
+            return self._plain[path], {}
+        for pattern, routes in self._patterns.values():
+            match = pattern.fullmatch(path)
+            if match:
+                return routes, match.groupdict()
+        return [], {}
