@@ -14,12 +14,13 @@ from contract.model_file import ModelFileError
 from contract.tags import DeclarationError
 from serving.config import ServingConfigError
 from serving.ray.launch import RunningService, launch
+from serving.scoring.decision import PolicyError
 from serving.scoring.model import ModelError
 from workspace.files import write_whole
 from workspace.ports import PortError
 from workspace.workspace import Workspace, WorkspaceError
 
-REFUSED = (ServingConfigError, PortError, ModelError, ModelFileError, DeclarationError, WorkspaceError)
+REFUSED = (ServingConfigError, PortError, ModelError, ModelFileError, PolicyError, DeclarationError, WorkspaceError)
 """What the user can put right; told in one line, without a stack trace."""
 
 STOP_SECONDS = 20.0

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from serving.scoring.decision import DecisionPolicy
+from serving.scoring.policy import DecisionPolicy
+from serving.yaml_file import YamlError, YamlFile, read_yaml
 
 
 class ServingConfigError(ValueError):
@@ -21,6 +22,7 @@ class Section(BaseModel):
 
 
 Whole = Annotated[int, Field(ge=1)]
+POLICY = "policy"
 
 
 class HttpConfig(Section):
@@ -39,7 +41,7 @@ class HttpConfig(Section):
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     max_instances: Whole = 1000
     max_body_bytes: Whole = 1_000_000
-    budget_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 200.0
+    budget_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 500.0
 
 
 class BatchConfig(Section):
@@ -65,6 +67,7 @@ class ReplicaConfig(Section):
         num_cpus: What one replica reserves in Ray; a scheduling unit, not a limit.
         cache_mb: How many MB of rows each replica may keep, of views with a tag `millrace.cache`; the services share them
             evenly. 0 keeps none.
+        cached_predictions: How many scores of exact feature vectors each replica may keep for a service. 0 keeps none.
     """
 
     min: Whole = 1
@@ -72,6 +75,7 @@ class ReplicaConfig(Section):
     target_ongoing_requests: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 96.0
     num_cpus: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.5
     cache_mb: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    cached_predictions: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="after")
     def _rising(self) -> ReplicaConfig:
@@ -89,6 +93,7 @@ class ServingConfig(Section):
         http: Where it listens.
         batch: How requests are batched.
         replicas: How many replicas there are.
+        files: What it was read from; policy and models are read again when they change.
     """
 
     services: Annotated[tuple[str, ...], Field(alias="service", min_length=1)]
@@ -96,6 +101,7 @@ class ServingConfig(Section):
     http: HttpConfig = HttpConfig()
     batch: BatchConfig = BatchConfig()
     replicas: ReplicaConfig = ReplicaConfig()
+    files: Annotated[tuple[Path, ...], Field(exclude=True, init=False)] = ()
 
     @field_validator("services", mode="before")
     @classmethod
@@ -107,26 +113,22 @@ class ServingConfig(Section):
 
 
 def load_config(path: Path) -> ServingConfig:
-    """Read `serving.yaml`.
+    """Read `serving.yaml`, and the file of its policy where it names one.
 
     Raises:
         ServingConfigError: It is not there, or a key is unknown, missing, of the wrong type or out of bounds, or the
-            policy does not give every score one decision.
+            policy does not give every score one decision. It names the line.
     """
-    import yaml
-
-    try:
-        given = yaml.safe_load(path.read_text())
-    except FileNotFoundError:
-        raise ServingConfigError(
-            f"{path}: does not exist; write at least 'service: <feature service>' there."
-        ) from None
-    except yaml.YAMLError as error:
-        raise ServingConfigError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
-    try:
-        return parse_config(given)
-    except ServingConfigError as error:
-        raise ServingConfigError(f"{path}: {error}") from None
+    given = _read(path)
+    if isinstance(given.data, dict) and isinstance(given.data.get(POLICY), str):
+        other = path.parent / given.data[POLICY]
+        data = dict(given.data)
+        del data[POLICY]
+        config = _checked(data, given)
+        nested = _read(other)
+        policy = _checked({"service": "of its own", POLICY: nested.data}, nested, skip=1).policy
+        return config.model_copy(update={"policy": policy, "files": (path, other)})
+    return _checked(given.data, given).model_copy(update={"files": (path,)})
 
 
 def parse_config(given: object) -> ServingConfig:
@@ -142,6 +144,43 @@ def parse_config(given: object) -> ServingConfig:
         return ServingConfig.model_validate(given)
     except ValidationError as error:
         raise ServingConfigError(_told(error)) from None
+
+
+def _read(path: Path) -> YamlFile:
+    try:
+        return read_yaml(path)
+    except FileNotFoundError:
+        raise ServingConfigError(
+            f"{path}: does not exist; write at least 'service: <feature service>' there."
+        ) from None
+    except YamlError as error:
+        raise ServingConfigError(str(error)) from None
+
+
+def _checked(data: object, file: YamlFile, skip: int = 0) -> ServingConfig:
+    """Check what a file says; `skip` keys of a place in it are not the file's."""
+    try:
+        if not isinstance(data, dict):
+            raise ServingConfigError(f"expected keys such as 'service:', got {type(data).__name__}.")
+        return ServingConfig.model_validate(_with_lines(data, file, skip))
+    except ValidationError as error:
+        place = error.errors(include_url=False)[0]["loc"]
+        raise ServingConfigError(f"{file.path}:{file.line_of(place[skip:])}: {_told(error)}") from None
+    except ServingConfigError as error:
+        raise ServingConfigError(f"{file.path}: {error}") from None
+
+
+def _with_lines(data: dict[str, Any], file: YamlFile, skip: int) -> dict[str, Any]:
+    """Note in each rule where it stands, for errors that are found later."""
+    policy = data.get(POLICY)
+    if not isinstance(policy, dict) or not isinstance(policy.get("rules"), list):
+        return data
+    place = (POLICY, "rules")[skip:]
+    noted = [
+        {**rule, "line": file.line_of((*place, index))} if isinstance(rule, dict) else rule
+        for index, rule in enumerate(policy["rules"])
+    ]
+    return {**data, POLICY: {**policy, "rules": noted}}
 
 
 def _told(error: ValidationError) -> str:

@@ -1,13 +1,17 @@
-"""Whether the service lives, and whether it can score with all its features.
+"""Whether the service lives, and whether it can score.
 
 | request | answer |
 |---|---|
 | GET /healthz | 200 while the process lives |
-| GET /readyz | 200, or 503 with the reasons, when it cannot score with all features |
+| GET /readyz | 200 while it can score: also without the online store, since the policy says what is decided then |
+
+`/readyz` names what is amiss under `degraded`. A service that is away for all its replicas at once, since they share a store, is
+worse than one that answers from what it has.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from serving.protocols.answer import Answer
@@ -31,5 +35,6 @@ class Health:
         return Answer({"status": "alive"})
 
     async def _ready(self, _: Request) -> Answer:
-        reasons = sorted({reason for scorer in self._scorers.values() for reason in scorer.failures()})
-        return Answer({"status": "not ready", "reasons": reasons}, 503) if reasons else Answer({"status": "ready"})
+        failures = await asyncio.to_thread(lambda: {scorer.failure() for scorer in self._scorers.values()})
+        reasons = sorted(one for one in failures if one)
+        return Answer({"status": "ready", **({"degraded": reasons} if reasons else {})})

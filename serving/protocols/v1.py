@@ -50,7 +50,6 @@ class V1:
         self._default = next(iter(scorers))
         self._score_rows = score_rows or self._score_at_once
         self._now_us = now_us
-        self._model = {n: {"model": n, "version": one.model.file.version} for n, one in scorers.items()}
 
     def routes(self) -> list[Route]:
         """Return the protocol's routes."""
@@ -77,7 +76,12 @@ class V1:
             for part in parts
             for row in range(part.start, part.start + part.size)
         ]
-        common = {**self._model[name], "degraded": any(part.scored.features.degraded for part in parts)}
+        versions = {answer["version"] for answer in answers}
+        common: dict[str, object] = {"model": name, "degraded": any(map(_is_degraded, parts))}
+        if len(versions) == 1 and is_batch:
+            common["version"] = versions.pop()
+            for answer in answers:
+                del answer["version"]
         if scorer.service.predicts == "ranking":
             return Answer({**_ranking(body[CANDIDATES], answers), **common})
         return Answer({**common, "predictions": answers} if is_batch else {**answers[0], **common})
@@ -89,9 +93,13 @@ class V1:
             raise AnswerError(503, f"{error}; try again later, or allow more time", RETRY_AFTER) from None
 
     def _prediction(self, scorer: Scorer, scored: Scored, row: int, explain: bool) -> dict[str, object]:
-        prediction: dict[str, object] = {"score": scored.scores[row]}
+        prediction: dict[str, object] = {"score": scored.scores[row], "version": scored.model_of(row).file.version}
         if scored.decisions is not None:
-            prediction["decision"] = scored.decisions[row]
+            prediction["decision"] = scored.decisions.names[row]
+            if reasons := scored.decisions.reasons.get(row):
+                prediction["reasons"] = reasons
+        if scored.arms is not None:
+            prediction["arm"] = scored.arm_of(row)
         prediction["event_timestamp"] = iso_timestamp(int(scored.features.event_timestamp_us[row]))
         if scored.features.missing:
             counts = scored.features.missing_counts(row)
@@ -110,6 +118,12 @@ class V1:
         if name not in self._scorers:
             raise AnswerError(404, f"service {name} is not served; there are {', '.join(self._scorers)}")
         return name, self._scorers[name]
+
+
+def _is_degraded(part: Part) -> bool:
+    """Say whether a row of the part rests on features that could not be read, or are older than allowed."""
+    degraded = part.scored.features.degraded
+    return degraded is not None and bool(degraded[part.start : part.start + part.size].any())
 
 
 def _ranking(given: Sequence[dict[str, Any]], answers: Sequence[dict[str, object]]) -> dict[str, object]:

@@ -16,12 +16,17 @@ from serving.protocols.admission import Admission
 from serving.protocols.app import build_http_app
 from serving.protocols.http import HttpApp
 from serving.ray.ingress import admit_by
+from serving.reload import Reloader
 from serving.request.schema import Row
 from serving.scoring.batcher import Batcher
-from serving.scoring.scorer import Scored, build_scorers
+from serving.scoring.build import SetupReader, build_scorers
+from serving.scoring.scorer import Scored, Scorer
 from workspace.workspace import Workspace, open_store
 
 NAME = "scoring"
+
+STORE_SHARE = 0.5
+"""Which part of the latency budget a read of the online store may take."""
 
 MOST_ONGOING = 100_000
 """Ray Serve's own bound is out of the way: it would queue what `serving.protocols.admission` refuses."""
@@ -45,7 +50,9 @@ class ScoringReplica:
 
             open_store(workspace)
             wait_for_models(workspace, config)
-        self._scorers = build_scorers(workspace, config.services, config.policy, config.replicas.cache_mb)
+        setup = SetupReader(workspace.models, config.policy)
+        self._scorers = open_scorers(workspace, config, setup)
+        Reloader(self._scorers, setup, config).start()
         self._limits = config.http
         admit_by(Admission(config.http.budget_ms / 1000))
         self._batcher = Batcher(self._score, config.batch.max_size, config.batch.wait_ms / 1000)
@@ -56,6 +63,15 @@ class ScoringReplica:
 
     def _score(self, service: str, rows: Sequence[Row]) -> Scored:
         return self._scorers[service].score(rows)
+
+
+def open_scorers(workspace: Workspace, config: ServingConfig, setup: SetupReader) -> dict[str, Scorer]:
+    """Build the scorers that a configuration asks for; raises what `build_scorers` does."""
+    timeout_s = config.http.budget_ms / 1000 * STORE_SHARE
+    replicas = config.replicas
+    return build_scorers(
+        workspace, config.services, setup, replicas.cache_mb, replicas.cached_predictions, timeout_s=timeout_s
+    )
 
 
 def wait_for_models(workspace: Workspace, config: ServingConfig) -> None:

@@ -87,16 +87,16 @@ def launch(
         ServiceError: The registry's service cannot be served as declared.
         ModelFileError: There is no model, or it cannot be read.
         ModelError: It does not fit.
+        PolicyError: The policy asks for what is not there.
         PortError: No port is free.
         TimeoutError: It is deployed but does not answer.
     """
-    from serving.scoring.scorer import build_scorers
+    from serving.scoring.build import SetupReader, build_scorers
 
     config = config or load_config(workspace.repo / "serving.yaml")
     if not wait:
-        build_scorers(
-            workspace, config.services, config.policy
-        )  # says here what a replica would say in a log, again and again
+        # Says here what a replica would say in a log, again and again.
+        build_scorers(workspace, config.services, SetupReader(workspace.models, config.policy))
     wanted = config.http.port if port is None else port
     host = config.http.host
     chosen = free_port(host, wanted)

@@ -1,113 +1,100 @@
-"""Turns a score into a decision by ordered thresholds, or by what is missing behind it."""
+"""Decides for a batch as a policy says."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Sequence
-from functools import cached_property
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+import numpy as np
+import numpy.typing as npt
 
+from serving.scoring.condition import Condition, ConditionError
+from serving.scoring.policy import DEGRADED, MISSING, DecisionPolicy, Rule
+from stores.cells.column import Column
 
-class Part(BaseModel):
-    """A part of a policy: nothing that is unknown, nothing that has to be converted."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-Name = Annotated[str, Field(min_length=1)]
+EXTRAS: Final = {"score": "float64", "missing_share": "float64", "degraded": "bool"}
+"""What rules may ask for beside the request's fields and the features."""
 
 
-class Threshold(Part):
-    """One step of a policy.
-
-    Attributes:
-        decide: The decision's name.
-        below: Scores strictly below this, and not below an earlier threshold, get it; None takes all that are left.
-    """
-
-    decide: Name
-    below: Annotated[float | None, Field(allow_inf_nan=False)] = None
+class PolicyError(ValueError):
+    """A policy that does not fit the feature service; says which rule, and what to write."""
 
 
-class Missing(Part):
-    """What is decided when a score rests on too little.
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """The decisions of n requests.
 
     Attributes:
-        above: When a larger share than this of the stored features is missing, from 0 to below 1.
-        decide: The decision's name, whatever the score.
+        names: One per request.
+        reasons: By request, for those that more than the score decided: every rule that holds, in order of precedence.
     """
 
-    above: Annotated[float, Field(ge=0, lt=1)]
-    decide: Name
+    names: list[str]
+    reasons: Mapping[int, list[str]]
 
 
-class DecisionPolicy(Part):
-    """Decisions by rising score; a score equal to a threshold belongs to the next decision.
+class BoundPolicy:
+    """A policy over the fields and features of one service.
 
-    Attributes:
-        thresholds: By rising `below`; the last one is open.
-        missing: What is decided when features are missing; None leaves it to the score.
+    Args:
+        policy: The policy.
+        kinds: The kind of every request field and feature.
 
-    >>> steps = [{"below": 0.3, "decide": "approve"}, {"below": 0.8, "decide": "review"}, {"decide": "decline"}]
-    >>> policy = DecisionPolicy.model_validate(steps)
-    >>> [policy.decide(score) for score in (0.1, 0.3, 0.8)]
-    ['approve', 'review', 'decline']
+    Raises:
+        PolicyError: A rule asks for what is not there, or compares what differs in type.
     """
 
-    thresholds: tuple[Threshold, ...]
-    missing: Missing | None = None
+    def __init__(self, policy: DecisionPolicy, kinds: Mapping[str, str]) -> None:
+        self.policy = policy
+        self._rules: list[tuple[Rule, Condition]] = []
+        for index, rule in enumerate(policy.rules):
+            try:
+                self._rules.append((rule, Condition(rule.when, {**kinds, **EXTRAS})))
+            except ConditionError as error:
+                at = f"line {rule.line}: " if rule.line else ""
+                raise PolicyError(f"{at}policy.rules[{index}] {rule.name}: {error}.") from None
 
-    @model_validator(mode="before")
-    @classmethod
-    def _list_or_both(cls, given: object) -> object:
-        """Take a list of thresholds, or both parts under their names."""
-        if isinstance(given, list):
-            return {"thresholds": tuple(given)}
-        if isinstance(given, dict) and isinstance(given.get("thresholds"), list):
-            return {**given, "thresholds": tuple(given["thresholds"])}
-        return given
+    def decide(
+        self,
+        scores: Sequence[float],
+        columns: Mapping[str, Column],
+        missing_share: npt.NDArray[np.float64] | None = None,
+        degraded: npt.NDArray[np.bool_] | None = None,
+    ) -> Decisions:
+        """Decide for a batch.
 
-    @model_validator(mode="after")
-    def _every_score_has_one(self) -> DecisionPolicy:
-        if not self.thresholds:
-            raise ValueError("is empty; write at least '- decide: approve'")
-        before: float | None = None
-        for index, one in enumerate(self.thresholds):
-            last = index == len(self.thresholds) - 1
-            if one.below is None and not last:
-                raise ValueError(
-                    f"[{index}] {one.decide} has no 'below' and so takes every score; make it the last one"
-                )
-            if one.below is not None and last:
-                raise ValueError(
-                    f"[{index}] {one.decide} ends at {one.below:g} and leaves higher scores undecided; end with a decision"
-                    " that has no 'below'"
-                )
-            if one.below is not None and before is not None and one.below <= before:
-                raise ValueError(
-                    f"[{index}] below {one.below:g} does not exceed the {before:g} before it; order by score"
-                )
-            before = one.below
-        return self
+        Args:
+            scores: One per request.
+            columns: Request fields and features by name.
+            missing_share: Shape (n,), as in `FeatureBatch`; None where nothing is missing.
+            degraded: Shape (n,); None where nothing is.
+        """
+        policy = self.policy
+        names = [policy.by_score(score) for score in scores]
+        reasons: dict[int, list[str]] = {}
+        if policy.missing is not None and missing_share is not None:
+            _overrule(missing_share > policy.missing.above, policy.missing.decide, MISSING, names, reasons)
+        if policy.degraded is not None and degraded is not None:
+            _overrule(degraded, policy.degraded, DEGRADED, names, reasons)
+        if self._rules:
+            size = len(scores)
+            all_columns = {
+                **columns,
+                "score": Column.of("float64", scores),
+                "missing_share": Column.of("float64", np.zeros(size) if missing_share is None else missing_share),  # type: ignore[arg-type]
+                "degraded": Column.of("bool", np.zeros(size, np.bool_) if degraded is None else degraded),  # type: ignore[arg-type]
+            }
+            for rule, condition in reversed(self._rules):
+                holds = np.broadcast_to(condition.holds(all_columns), size)
+                _overrule(holds, rule.decide, rule.name, names, reasons)
+        return Decisions(names, reasons)
 
-    @cached_property
-    def _bounds(self) -> list[float]:
-        return [one.below for one in self.thresholds if one.below is not None]
 
-    def decide(self, score: float, missing: float = 0.0) -> str:
-        """Return the decision for a score; `missing` is the share of the stored features that are missing behind it."""
-        if self.missing is not None and missing > self.missing.above:
-            return self.missing.decide
-        return self.thresholds[bisect_right(self._bounds, score)].decide
-
-    def decide_all(self, scores: Sequence[float], missing: Sequence[float] | None = None) -> list[str]:
-        """Return the decision for each score."""
-        if missing is None or self.missing is None:
-            return [self.decide(score) for score in scores]
-        return [self.decide(score, share) for score, share in zip(scores, missing, strict=True)]
-
-    def describe(self) -> list[dict[str, object]]:
-        """List the thresholds as JSON."""
-        return [one.model_dump(exclude_none=True) for one in self.thresholds]
+def _overrule(
+    holds: npt.NDArray[np.bool_], decide: str, reason: str, names: list[str], reasons: dict[int, list[str]]
+) -> None:
+    """Put a decision in the place of what comes later in precedence, and its reason before theirs."""
+    for row in np.flatnonzero(holds).tolist():
+        names[row] = decide
+        reasons.setdefault(row, []).insert(0, reason)

@@ -15,9 +15,10 @@ import numpy.typing as npt
 from contract.service import EVENT_TIMESTAMP, Service
 from serving.request.schema import RequestSchema, Row
 from serving.scoring import on_demand
-from serving.scoring.lookup import REASONS, STORE_UNAVAILABLE
+from serving.scoring.lookup import REASONS
 from stores.cells.column import Column
-from stores.cells.reading import Status
+from stores.cells.reading import Status, ViewReading
+from stores.cells.timestamps import NO_TIMESTAMP
 from stores.online import OnlineStoreUnavailable
 
 COMPUTED_NULL: Final = "computed_null"
@@ -38,10 +39,11 @@ class FeatureBatch:
 
     Attributes:
         columns: Every feature of the service by `view__feature`, in declared order.
-        matrix: Shape (n, model columns), float32, NaN where missing or infinite.
+        request: What was sent or filled in, by name.
+        views: What was read of each stored view, by its alias.
         event_timestamp_us: Shape (n,), UTC microseconds.
-        degraded: Whether the online store, or the tier that holds a view, did not answer (a cache may have, with older
-            values), or an on-demand view's function failed.
+        degraded: Shape (n,): whether the online store, or the tier that holds a view, did not answer (a cache may have,
+            with older values), or an on-demand view's function failed; None where nothing of it happened.
         missing: By reason: how many stored features of each request have no row behind them, shape (n,). A value that
             is stored as null does not count.
         missing_share: Shape (n,): the share of the stored features that this is.
@@ -49,12 +51,27 @@ class FeatureBatch:
     """
 
     columns: Mapping[str, Column]
-    matrix: npt.NDArray[np.float32]
+    request: Mapping[str, Column]
+    views: Mapping[str, ViewReading]
     event_timestamp_us: npt.NDArray[np.int64]
-    degraded: bool
+    degraded: npt.NDArray[np.bool_] | None
     missing: Mapping[str, npt.NDArray[np.int64]]
     missing_share: npt.NDArray[np.float64]
     failed: frozenset[str]
+
+    @property
+    def size(self) -> int:
+        """How many requests these are."""
+        return len(self.event_timestamp_us)
+
+    def matrix(self, names: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Return features as a model takes them: shape (n, names), float32, NaN where missing or infinite."""
+        matrix = np.empty((len(names), self.size), dtype=np.float32)
+        with np.errstate(over="ignore"):  # beyond 32 bits is infinite, and then missing
+            for line, name in zip(matrix, names, strict=True):
+                self.columns[name].write_to(line)
+        matrix[np.isinf(matrix)] = np.nan
+        return np.ascontiguousarray(matrix.T)
 
     def values_of(self, row: int) -> dict[str, object]:
         """Return one request's features as JSON can hold them."""
@@ -83,8 +100,8 @@ class FeatureSource(Protocol):
 
     def read(
         self, join_values: Mapping[str, Sequence[object] | npt.NDArray[np.int64]], as_of_us: npt.NDArray[np.int64]
-    ) -> dict[str, Column]:
-        """Read every stored feature by `view__feature`; raises `OnlineStoreUnavailable`."""
+    ) -> Mapping[str, ViewReading]:
+        """Read every stored view by its alias; raises `OnlineStoreUnavailable`."""
         ...
 
 
@@ -95,14 +112,12 @@ class FeatureVectors:
         service: The service.
         schema: Its request.
         lookup: Where its stored features are.
-        columns: The model's columns, full feature names in order.
     """
 
-    def __init__(self, service: Service, schema: RequestSchema, lookup: FeatureSource, columns: Sequence[str]) -> None:
+    def __init__(self, service: Service, schema: RequestSchema, lookup: FeatureSource) -> None:
         self._service = service
         self._schema = schema
         self._lookup = lookup
-        self._columns = tuple(columns)
         self._stored = tuple(f"{view.alias}__{name}" for view in service.stored for name, _ in view.features)
 
     def build(self, rows: Sequence[Row]) -> FeatureBatch:
@@ -114,33 +129,37 @@ class FeatureVectors:
         size = len(rows)
         as_of_us, requested, keys = self._request_columns(rows)
         columns: dict[str, Column] = dict(requested)
-        degraded = False
+        degraded: npt.NDArray[np.bool_] | None = None
         try:
-            columns |= self._lookup.read(keys, as_of_us)
+            views = self._lookup.read(keys, as_of_us)
         except OnlineStoreUnavailable:
-            degraded = True
-            columns |= self._away(size)
+            views = self._away(size)
+        columns |= {f"{view}__{name}": one for view, part in views.items() for name, one in part.columns.items()}
         failed = set()
         for on_demand_view in self._service.on_demand:
-            computed, has_failed = on_demand.compute(on_demand_view, columns, size)
+            computed, where = on_demand.compute(on_demand_view, columns, size)
             columns.update(computed)
-            if has_failed:
+            if where is not None:
                 failed.add(on_demand_view.name)
+                degraded = where if degraded is None else degraded | where
         features = {name: columns[name] for name, _ in self._service.features}
-        missing = _missing([columns[name] for name in self._stored])
-        degraded = degraded or STORE_UNAVAILABLE in missing  # also where one tier of the store did not answer
-        degraded = degraded or any(_has_stale(columns[name]) for name in self._stored)
+        missing, unreliable = _missing([columns[name] for name in self._stored])
+        if unreliable is not None:
+            degraded = unreliable if degraded is None else degraded | unreliable
         share = sum(missing.values(), start=np.zeros(size)) / max(len(self._stored), 1)
-        matrix = self._matrix(features, size)
-        return FeatureBatch(features, matrix, as_of_us, degraded or bool(failed), missing, share, frozenset(failed))
+        return FeatureBatch(features, requested, views, as_of_us, degraded, missing, share, frozenset(failed))
 
-    def _away(self, size: int) -> dict[str, Column]:
-        """Return columns of a store that did not answer."""
+    def _away(self, size: int) -> dict[str, ViewReading]:
+        """Return the reading of a store that did not answer."""
         unknown = np.full(size, Status.UNAVAILABLE, dtype=np.uint8)
+        never = np.full(size, NO_TIMESTAMP)
         return {
-            f"{view.alias}__{name}": replace(Column.missing(kind, size), status=unknown)
+            view.alias: ViewReading(
+                {name: replace(Column.missing(kind, size), status=unknown) for name, kind in view.features},
+                never,
+                unknown,
+            )
             for view in self._service.stored
-            for name, kind in view.features
         }
 
     def _request_columns(
@@ -166,31 +185,27 @@ class FeatureVectors:
                 columns[name] = columns[filled_by]
         return as_of_us, columns, keys
 
-    def _matrix(self, features: Mapping[str, Column], size: int) -> npt.NDArray[np.float32]:
-        matrix = np.empty((len(self._columns), size), dtype=np.float32)
-        with np.errstate(over="ignore"):  # beyond 32 bits is infinite, and then missing
-            for line, name in zip(matrix, self._columns, strict=True):
-                features[name].write_to(line)
-        matrix[np.isinf(matrix)] = np.nan
-        return np.ascontiguousarray(matrix.T)
 
+def _missing(
+    stored: Sequence[Column],
+) -> tuple[dict[str, npt.NDArray[np.int64]], npt.NDArray[np.bool_] | None]:
+    """Count, for each row, the columns that have no row behind them, by reason; only reasons that occur.
 
-def _missing(stored: Sequence[Column]) -> dict[str, npt.NDArray[np.int64]]:
-    """Count, for each row, the columns that have no row behind them, by reason; only reasons that occur."""
+    Also tell the rows of which a column could not be read, or is older than allowed; None where all is well.
+    """
     shared: dict[int, tuple[npt.NDArray[np.uint8], int]] = {}
     for column in stored:  # the columns of a view mostly share one array
         if column.status is not None:
             status, count = shared.get(id(column.status), (column.status, 0))
             shared[id(column.status)] = status, count + 1
     found: dict[str, npt.NDArray[np.int64]] = {}
+    unreliable: npt.NDArray[np.bool_] | None = None
     for status, count in shared.values():
         for code in np.unique(status).tolist():
+            here = status == code
+            if code in (Status.UNAVAILABLE, Status.STALE):
+                unreliable = here if unreliable is None else unreliable | here
             if code not in (Status.PRESENT, Status.STALE, Status.NULL_VALUE):
-                reason = REASONS[code]
-                here = (status == code) * count
-                found[reason] = found[reason] + here if reason in found else here
-    return found
-
-
-def _has_stale(column: Column) -> bool:
-    return column.status is not None and bool((column.status == Status.STALE).any())
+                reason, counts = REASONS[code], here * count
+                found[reason] = found[reason] + counts if reason in found else counts
+    return found, unreliable

@@ -1,6 +1,6 @@
 """Looks stored features up, all views in one round trip.
 
-A store that does not answer costs its timeout once, not once a batch: after a failure, reads fail at once for a while.
+A store that does not answer costs its timeout once, not once a batch: after a failure, reads fail at once until it answers.
 """
 
 from __future__ import annotations
@@ -15,21 +15,17 @@ import numpy as np
 import numpy.typing as npt
 
 from contract.service import NO_ENTITY, StoredView
-from stores.breaker import CircuitBreaker
+from serving.scoring.store_guard import GuardedReader, StoreGuard
 from stores.cache.reader import CachedReader, CacheStats
-from stores.cells.column import Column
 from stores.cells.layout import ViewLayout, layout_of
-from stores.cells.reading import Reading, Status
-from stores.online import OnlineStore, OnlineStoreUnavailable, ViewReader, open_online
+from stores.cells.reading import Status, ViewReading
+from stores.online import OnlineStore, ViewReader, open_online
 
 if TYPE_CHECKING:
     from feast import FeatureStore
 
 TIMEOUT_S: Final = 0.5
 """How long connecting, and how long an answer, may take; the store's configuration may say otherwise."""
-
-RETRY_AFTER_S: Final = 1.0
-"""How long a store that failed is left alone, seconds."""
 
 STORE_UNAVAILABLE: Final = "store_unavailable"
 """Why stored values are missing when their store, or the tier that holds them, does not answer."""
@@ -51,6 +47,8 @@ class Lookup:
         views: What to read.
         clock: Monotonic seconds.
         cache_bytes: How many bytes of rows may be kept of views with a `millrace.cache`; 0 for none.
+        timeout_s: How long connecting, and how long an answer, may take, seconds; the store's configuration may say
+            otherwise.
     """
 
     def __init__(
@@ -59,34 +57,32 @@ class Lookup:
         views: Sequence[StoredView],
         clock: Callable[[], float] = time.monotonic,
         cache_bytes: int = 0,
+        timeout_s: float = TIMEOUT_S,
     ) -> None:
         self._layouts = [_layout(store, view) for view in views]
-        self._connect = partial(open_online, store.config, timeout_s=TIMEOUT_S, check=False)
+        self._connect = partial(open_online, store.config, timeout_s=timeout_s, check=False)
         self._opened: tuple[OnlineStore, ViewReader] | None = None
-        self._breaker = CircuitBreaker(1, RETRY_AFTER_S, clock)
+        self._guard = StoreGuard(lambda: self._open()[0].ping())
         self._cache: CachedReader | None = None
         if cache_bytes and any(layout.cache_us for layout in self._layouts):
             self._cache = CachedReader(self._open_reader, self._layouts, cache_bytes, clock)
 
     def read(
         self, join_values: Mapping[str, Sequence[Any] | npt.NDArray[Any]], as_of_us: npt.NDArray[np.int64]
-    ) -> dict[str, Column]:
-        """Read the newest value of every stored feature, by `view__feature`, with its status.
+    ) -> Mapping[str, ViewReading]:
+        """Read the newest row of every stored view, by its alias, with the status of each value.
 
         Args:
             join_values: Per entity column, one value per request.
             as_of_us: Shape (n,), UTC microseconds: a row older than its view's ttl at that time is missing.
 
         Raises:
-            OnlineStoreUnavailable: The store does not answer, or did not less than `RETRY_AFTER_S` ago, and the cache has
-                nothing that may be served.
+            OnlineStoreUnavailable: The store does not answer, or has not since a read failed, and the cache has nothing
+                that may be served.
         """
         if not self._layouts:
             return {}
-        found = self._open()[1].read({**join_values, NO_ENTITY: [""] * len(as_of_us)}, as_of_us)
-        return {
-            f"{view}__{name}": column for view, part in found.views.items() for name, column in part.columns.items()
-        }
+        return self._open()[1].read({**join_values, NO_ENTITY: [""] * len(as_of_us)}, as_of_us).views
 
     def failure(self) -> str | None:
         """Ask the store for an answer now; return None when it gives one, else why not."""
@@ -94,7 +90,6 @@ class Lookup:
             self._open()[0].ping()
         except Exception as error:
             return f"the online store does not answer: {error}"
-        self._breaker.succeed()
         return None
 
     def cache_stats(self) -> CacheStats | None:
@@ -102,44 +97,21 @@ class Lookup:
         return self._cache.stats() if self._cache else None
 
     def store_stats(self) -> dict[str, Any]:
-        """Return what reads of the online store did, as JSON can hold it, and the breaker above them; empty before the first."""
+        """Return what reads of the online store did, as JSON can hold it, and the guard above them; empty before the first."""
         if self._opened is None:
             return {}
-        return {**self._opened[0].stats(), "left_alone": asdict(self._breaker.stats())}
+        return {**self._opened[0].stats(), "left_alone": asdict(self._guard.stats())}
 
     def _open(self) -> tuple[OnlineStore, ViewReader]:
         """Connect at first use: a cluster that is away must not keep a replica from starting."""
         if self._opened is None:
             store = self._connect()
-            self._opened = store, self._cache or _GuardedReader(store.reader(self._layouts), self._breaker)
+            self._opened = store, self._cache or GuardedReader(store.reader(self._layouts), self._guard)
         return self._opened
 
     def _open_reader(self, layouts: Sequence[ViewLayout]) -> ViewReader:
         """Open a reader below the cache, which goes on while the store is left alone."""
-        return _GuardedReader(self._open()[0].reader(layouts), self._breaker)
-
-
-class _GuardedReader:
-    """Reads, unless the store is left alone."""
-
-    def __init__(self, reader: ViewReader, breaker: CircuitBreaker) -> None:
-        self._reader = reader
-        self._breaker = breaker
-
-    def read(
-        self,
-        join_values: Mapping[str, Sequence[Any] | npt.NDArray[Any]],
-        as_of_us: int | npt.NDArray[np.int64] | None = None,
-    ) -> Reading:
-        if not self._breaker.allow():
-            raise OnlineStoreUnavailable(self._breaker.reason)
-        try:
-            found = self._reader.read(join_values, as_of_us)
-        except OnlineStoreUnavailable as error:
-            self._breaker.fail(error)
-            raise
-        self._breaker.succeed()
-        return found
+        return GuardedReader(self._open()[0].reader(layouts), self._guard)
 
 
 def _layout(store: FeatureStore, view: StoredView) -> ViewLayout:

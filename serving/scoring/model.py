@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from contract.model_file import FILE, ModelFile, current_version, load_model
+from contract.model_file import ModelFile, load_model
 from contract.service import Service
 from contract.types import is_number
 
@@ -43,13 +43,13 @@ class Model:
         return scores
 
 
-def current_model(models: Path, service: str) -> Model:
-    """Read the current model of a service.
+def read_model(path: Path) -> Model:
+    """Read a model, for one thread.
 
     Raises:
         ModelFileError: It is not there, is not an XGBoost file, or lacks an attribute.
     """
-    file = load_model(models / service / current_version(models, service) / FILE)
+    file = load_model(path)
     file.booster.set_param({"nthread": 1})
     return Model(file, file.booster.inplace_predict)
 

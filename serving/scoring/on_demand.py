@@ -30,7 +30,9 @@ class OnDemandError(ValueError):
     """An on-demand view's function did not give what it declares."""
 
 
-def compute(view: OnDemandView, given: Mapping[str, Column], rows: int) -> tuple[dict[str, Column], bool]:
+def compute(
+    view: OnDemandView, given: Mapping[str, Column], rows: int
+) -> tuple[dict[str, Column], npt.NDArray[np.bool_] | None]:
     """Compute a view's outputs, one call of its function for the batch.
 
     If the function fails, it is called once for each row, so that one strange request does not cost the others theirs.
@@ -41,21 +43,22 @@ def compute(view: OnDemandView, given: Mapping[str, Column], rows: int) -> tuple
         rows: The number of rows.
 
     Returns:
-        The outputs by `view__feature`, missing where the function failed; and whether it failed for some row.
+        The outputs by `view__feature`, missing where the function failed; and for which rows it did, shape (rows,), None
+        for none.
     """
     inputs = _inputs(view, given)
     try:
-        return call(view, inputs, rows), False
+        return call(view, inputs, rows), None
     except Exception as error:
         failed = error
-    parts, first = [], None
-    for row in range(rows):
-        part = _call_one(view, {name: column.slice(row, row + 1) for name, column in inputs.items()})
-        first = row if part is None and first is None else first
-        parts.append(part or {f"{view.name}__{name}": Column.missing(kind, 1) for name, kind in view.outputs})
-    _tell(view, inputs, failed, first)
-    names = [f"{view.name}__{name}" for name, _ in view.outputs]
-    return {name: concatenate([part[name] for part in parts]) for name in names}, True
+    parts = [
+        _call_one(view, {name: column.slice(row, row + 1) for name, column in inputs.items()}) for row in range(rows)
+    ]
+    where = np.fromiter((part is None for part in parts), np.bool_, rows)
+    _tell(view, inputs, failed, int(where.argmax()) if where.any() else None)
+    holes = {f"{view.name}__{name}": Column.missing(kind, 1) for name, kind in view.outputs}
+    columns = {name: concatenate([(part or holes)[name] for part in parts]) for name in holes}
+    return columns, where if where.any() else None
 
 
 _told: dict[str, float] = {}

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from contract.label import ServiceError
-from contract.service import Service, read_service
+from contract.service import Service
 from contract.types import UNSUPPORTED
 from serving.request.schema import RequestSchema, Row, request_schema
+from serving.scoring.arms import CHAMPION, Arms
 from serving.scoring.array_check import check_arrays
-from serving.scoring.decision import DecisionPolicy
+from serving.scoring.decision import BoundPolicy, Decisions
 from serving.scoring.features import FeatureBatch, FeatureVectors
-from serving.scoring.model import Model, check_fit, current_model
+from serving.scoring.model import Model
+from serving.scoring.prediction_cache import PredictionCache
 
 if TYPE_CHECKING:
     from serving.scoring.lookup import Lookup
-    from workspace.workspace import Workspace
 
 _EPOCH = datetime(1970, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """By what a service scores and decides from one moment on; replaced as a whole.
+
+    Attributes:
+        arms: The models.
+        policy: How it decides; None where the score is not binary.
+    """
+
+    arms: Arms
+    policy: BoundPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,64 +43,82 @@ class Scored:
 
     Attributes:
         scores: One per request.
-        decisions: One per request; None where nothing is decided.
+        decisions: What is decided; None where nothing is.
         features: The vectors behind them.
+        setup: By what they were scored.
+        arms: By request, the index of the model in `setup.arms.models`; None where all are the champion's.
     """
 
     scores: Sequence[float]
-    decisions: Sequence[str] | None
+    decisions: Decisions | None
     features: FeatureBatch
+    setup: Setup
+    arms: Sequence[int] | None = None
+
+    def arm_of(self, row: int) -> str:
+        """Return the alias of the model that scored a request."""
+        return CHAMPION if self.arms is None else list(self.setup.arms.models)[self.arms[row]]
+
+    def model_of(self, row: int) -> Model:
+        """Return the model that scored a request."""
+        return self.setup.arms.models[self.arm_of(row)]
 
 
 class Scorer:
-    """One feature service with its model and policy.
+    """One feature service with its models and policy.
 
     Attributes:
         service: The feature service.
         schema: What a request must contain.
-        model: The model; it fits the service.
-        policy: How it decides; None where the score is not binary.
+        setup: Its models and policy; they fit the service. Set anew while it scores, a batch is scored by one setup.
     """
 
-    def __init__(self, service: Service, model: Model, lookup: Lookup, policy: DecisionPolicy | None = None) -> None:
-        """Refuse what cannot be served as declared; a policy is for binary scores, and passed over for others.
+    def __init__(
+        self,
+        service: Service,
+        lookup: Lookup,
+        setup: Callable[[Service, RequestSchema], Setup],
+        cached_predictions: int = 0,
+    ) -> None:
+        """Refuse what cannot be served as declared.
 
         Raises:
             ServiceError: A view or feature cannot be served.
             ModelError: The model does not fit.
+            PolicyError: The policy does not.
         """
         require_servable(service)
         check_arrays(service)
-        check_fit(model, service)
         self.service = service
         self.schema: RequestSchema = request_schema(service)
-        self.model = model
-        self.policy = policy if service.predicts == "binary" else None
+        self.setup = setup(service, self.schema)
         self._lookup = lookup
-        self._vectors = FeatureVectors(service, self.schema, lookup, model.file.columns)
+        self._predictions = PredictionCache(cached_predictions) if cached_predictions else None
+        self._vectors = FeatureVectors(service, self.schema, lookup)
 
     def score(self, rows: Sequence[Row]) -> Scored:
         """Score checked requests, in order; at least one."""
+        setup = self.setup
         features = self._vectors.build(rows)
-        scores = self.model.predict(features.matrix).tolist()
+        scores, arms = setup.arms.predict(features, self._predictions)
         decisions = None
-        if self.policy is not None:
-            share = features.missing_share.tolist() if features.missing else None
-            decisions = self.policy.decide_all(scores, share)
-        return Scored(scores, decisions, features)
+        if setup.policy is not None:
+            share = features.missing_share if features.missing else None
+            decisions = setup.policy.decide(scores, {**features.request, **features.columns}, share, features.degraded)
+        return Scored(scores, decisions, features, setup, arms)
 
     def explain(self, scored: Scored, row: int) -> dict[str, object]:
         """Return one request's feature values, and which are missing and why, as JSON."""
         return {"features": scored.features.values_of(row), "missing": scored.features.missing_of(row)}
 
-    def failures(self) -> list[str]:
-        """Return why it cannot score with all its features now; nothing when it can."""
-        failure = self._lookup.failure()
-        return [failure] if failure else []
+    def failure(self) -> str | None:
+        """Return why it cannot score with all its features now; None when it can."""
+        return self._lookup.failure()
 
     def describe(self) -> dict[str, object]:
-        """Describe model, request and policy as JSON; of cache and online store, what reads of this replica did."""
-        file, cache = self.model.file, self._lookup.cache_stats()
+        """Describe models, request and policy as JSON; of caches and online store, what reads of this replica did."""
+        arms, policy = self.setup.arms, self.setup.policy
+        file, cache = arms.champion.file, self._lookup.cache_stats()
         return {
             "name": file.service,
             "version": file.version,
@@ -95,9 +127,13 @@ class Scorer:
             "trained_at": file.trained_at.isoformat(),
             "metrics": file.metrics,
             "columns": file.columns,
+            "arms": {alias: model.file.version for alias, model in arms.models.items()},
+            "shadows": {alias: model.file.version for alias, model in (arms.shadows or {}).items()},
             "request": self.schema.describe(),
-            "policy": self.policy.describe() if self.policy else [],
+            "policy": policy.policy.describe() if policy else [],
+            "rules": policy.policy.describe_rules() if policy else [],
             **({"cache": {**asdict(cache), "hit_rate": cache.hit_rate}} if cache else {}),
+            **({"predictions": asdict(self._predictions.stats())} if self._predictions else {}),
             **({"store": store} if (store := self._lookup.store_stats()) else {}),
         }
 
@@ -122,31 +158,6 @@ def require_servable(service: Service) -> None:
     for one in service.on_demand:
         if one.problem:
             raise ServiceError(f"{service.name}: {one.name} {one.problem}")
-
-
-def build_scorers(
-    workspace: Workspace, services: Sequence[str], policy: DecisionPolicy | None = None, cache_mb: float = 0.0
-) -> dict[str, Scorer]:
-    """Open the feature store and the models of a workspace; return a scorer for each service, in the order given.
-
-    The online store need not answer yet. The services share `cache_mb` MB of cached rows evenly.
-
-    Raises:
-        ServiceError: A service cannot be served as declared.
-        ModelFileError: There is no model, or it cannot be read.
-        ModelError: It does not fit.
-    """
-    from serving.scoring.lookup import Lookup
-    from workspace.workspace import open_store
-
-    models = {name: current_model(workspace.models, name) for name in services}
-    store = open_store(workspace)
-    scorers = {}
-    for name, model in models.items():
-        service = read_service(store, name)
-        lookup = Lookup(store, service.stored, cache_bytes=int(cache_mb * 1e6) // len(models))
-        scorers[name] = Scorer(service, model, lookup, policy)
-    return scorers
 
 
 def iso_timestamp(us: int) -> str:

@@ -114,17 +114,18 @@ def test_materialized_rows_lie_in_their_tiers_and_are_looked_up_together(
 
     service = read_service(store, "returns")
     schema = request_schema(service)
-    vectors = FeatureVectors(service, schema, Lookup(store, service.stored), FEATURES)
+    vectors = FeatureVectors(service, schema, Lookup(store, service.stored))
     asked = schema.parse({"instances": [{"user_id": name} for name in ("bob", "ann", "zoe")]}, FIRST + 2 * DAY, 9)[0]
     batch = vectors.build(asked)
     assert [batch.columns[name].as_python() for name in FEATURES] == [[4.0, 3.0, None], [4.0, 2.5, None]]
-    assert not batch.degraded
+    assert batch.degraded is None
     assert {why: counts.tolist() for why, counts in batch.missing.items()} == {"not_found": [0, 0, 2]}
 
     proxy.cut()
     batch = vectors.build(asked)
     assert [batch.columns[name].as_python() for name in FEATURES] == [[None] * 3, [4.0, 2.5, None]]
-    assert batch.degraded
+    assert batch.degraded is not None
+    assert batch.degraded.all()
     assert {why: counts.tolist() for why, counts in batch.missing.items()} == {"store_unavailable": [1, 1, 2]}
     assert batch.missing_of(0) == [{"feature": "spending__spent_1h", "reason": "store_unavailable"}]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,8 @@ import pandas as pd
 import pytest
 
 from serving.config import ServingConfig, load_config
-from serving.scoring.scorer import Scorer, build_scorers
+from serving.scoring.build import SetupReader, build_scorers
+from serving.scoring.scorer import Scorer
 from workspace.redis_server import RedisServer
 from workspace.workspace import Workspace, open_store, read_declarations
 
@@ -39,7 +41,21 @@ entity_key_serialization_version: 3
 """
 
 SaveModel = Callable[..., None]
+Until = Callable[[Callable[[], object]], None]
 Request = dict[str, object]
+
+
+@pytest.fixture(scope="session")
+def until() -> Until:
+    """Return a function that waits until something holds that happens in another thread or process."""
+
+    def wait(holds: Callable[[], object], seconds: float = 20.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < deadline, f"it did not come to hold within {seconds:g} s"
+            time.sleep(0.01)
+
+    return wait
 
 
 @pytest.fixture(scope="session")
@@ -140,4 +156,5 @@ def config(workspace: Workspace) -> ServingConfig:
 
 @pytest.fixture(scope="session")
 def scorer(workspace: Workspace, config: ServingConfig) -> Scorer:
-    return build_scorers(workspace, config.services, config.policy)[config.services[0]]
+    setup = SetupReader(workspace.models, config.policy)
+    return build_scorers(workspace, config.services, setup)[config.services[0]]

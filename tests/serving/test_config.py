@@ -32,7 +32,7 @@ def test_shipped_configuration_is_valid() -> None:
     ("score", "decision"), [(0.0, "approve"), (0.29, "approve"), (0.3, "review"), (0.8, "decline"), (1.0, "decline")]
 )
 def test_score_on_a_threshold_belongs_to_the_next_decision(score: float, decision: str) -> None:
-    assert policy_of(GOOD).decide(score) == decision
+    assert policy_of(GOOD).by_score(score) == decision
 
 
 def test_defaults_hold_where_the_file_is_silent() -> None:
@@ -118,18 +118,8 @@ def test_policy_that_leaves_a_score_undecided_is_refused(policy: object, message
 
 
 def test_one_open_decision_takes_every_score() -> None:
-    assert policy_of({"service": "s", "policy": [{"decide": "show"}]}).decide_all([0.0, 1.0]) == ["show", "show"]
-
-
-def test_a_score_that_rests_on_too_little_gets_the_decision_for_it() -> None:
-    policy = {"thresholds": POLICY, "missing": {"above": 0.5, "decide": "review"}}
-    shares = [0.0, 0.5, 0.51, 1.0]
-    assert policy_of({"service": "s", "policy": policy}).decide_all([0.9] * 4, shares) == [
-        "decline",
-        "decline",
-        "review",
-        "review",
-    ]
+    policy = policy_of({"service": "s", "policy": [{"decide": "show"}]})
+    assert [policy.by_score(score) for score in (0.0, 1.0)] == ["show", "show"]
 
 
 def test_several_services_and_no_policy_are_accepted() -> None:
@@ -152,5 +142,31 @@ def test_file_that_is_no_yaml_is_told_with_its_path(tmp_path: Path) -> None:
 
 def test_fault_in_a_file_is_told_with_its_path(tmp_path: Path) -> None:
     (tmp_path / "serving.yaml").write_text("service: s\npolicy: []\n")
-    with pytest.raises(ServingConfigError, match=r"serving.yaml: policy: is empty"):
+    with pytest.raises(ServingConfigError, match=r"serving.yaml:2: policy: is empty"):
+        load_config(tmp_path / "serving.yaml")
+
+
+def test_fault_in_a_rule_is_told_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "serving.yaml").write_text(
+        "service: s\npolicy:\n  thresholds: [{decide: a}]\n  rules:\n  - {name: x, when: n > 1, decide: b}\n"
+        "  - name: y\n    decide: b\n    when: n >\n"
+    )
+    with pytest.raises(ServingConfigError, match=r"serving.yaml:8: policy.rules\[1\].when: 'n >' is not a condition"):
+        load_config(tmp_path / "serving.yaml")
+
+
+def test_policy_may_be_a_file_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "serving.yaml").write_text("service: s\npolicy: rules/policy.yaml\n")
+    with pytest.raises(ServingConfigError, match=r"policy.yaml: does not exist"):
+        load_config(tmp_path / "serving.yaml")
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "policy.yaml").write_text(
+        "thresholds:\n- {decide: a}\nrules:\n- {name: x, when: n > 1, decide: b}\n"
+    )
+    config = load_config(tmp_path / "serving.yaml")
+    assert config.policy is not None
+    assert config.policy.rules[0].line == 4
+    assert [path.name for path in config.files] == ["serving.yaml", "policy.yaml"]
+    (tmp_path / "rules" / "policy.yaml").write_text("thresholds:\n- {decide: a}\n- {decide: b, abvoe: 1}\n")
+    with pytest.raises(ServingConfigError, match=r"policy.yaml:3: policy.thresholds\[1\].abvoe: is not known"):
         load_config(tmp_path / "serving.yaml")

@@ -16,9 +16,10 @@ from contract.service import read_service
 from serving.config import ServingConfig
 from serving.request.schema import request_schema
 from serving.scoring import on_demand
+from serving.scoring.build import SetupReader, build_scorers
 from serving.scoring.features import FeatureVectors
 from serving.scoring.lookup import Lookup
-from serving.scoring.scorer import Scorer, build_scorers
+from serving.scoring.scorer import Scorer
 from workspace.redis_server import RedisServer, start_redis
 from workspace.workspace import Workspace, open_store
 
@@ -84,7 +85,7 @@ def test_renamed_and_rekeyed_views_and_views_without_entities_are_what_feast_say
     store = open_store(workspace)
     service = read_service(store, "everything")
     names = [name for name, _ in service.features]
-    vectors = FeatureVectors(service, request_schema(service), Lookup(store, service.stored), names)
+    vectors = FeatureVectors(service, request_schema(service), Lookup(store, service.stored))
     asked = {"ad_id": [7, 8, 99], "previous_ad": [8, 7, 7], "user_id": ["ann", "ann", "bob"]}
     bodies = [dict(zip(asked, values, strict=True)) for values in zip(*asked.values(), strict=True)]
     rows = request_schema(service).parse({"instances": bodies}, NOW_US, most=10)[0]
@@ -117,7 +118,9 @@ def test_request_times_keep_their_microseconds_as_in_a_training_set(
 
 def test_matrix_has_the_models_columns_with_nan_for_missing(scorer: Scorer, request_body: dict[str, object]) -> None:
     at = str(request_body["event_timestamp"])
-    matrix = scorer.score(rows_of(scorer, (WHOLE, ("nobody", 99, 0.5, 1)), at)).features.matrix
+    matrix = scorer.score(rows_of(scorer, (WHOLE, ("nobody", 99, 0.5, 1)), at)).features.matrix(
+        scorer.setup.arms.champion.file.columns
+    )
     assert matrix.dtype == np.float32
     np.testing.assert_allclose(matrix[0], [4, 1.5, 1, 0.25, 0.125, 3600, 1, 0.125, 0.75], rtol=1e-6)
     np.testing.assert_array_equal(np.isnan(matrix[1]), [True] * 6 + [False] + [True] * 2)
@@ -163,7 +166,8 @@ def test_function_that_fails_for_one_request_costs_the_others_nothing_and_is_tol
     scored = scorer.score(rows_of(scorer, (WHOLE, ("ann", 7, 13.0, 1)), at))
     values = scored.features.columns["bid_against_ad__expected_value"]
     assert (values.as_json(0), values.as_json(1)) == (0.125, None)
-    assert scored.features.degraded
+    assert scored.features.degraded is not None
+    assert scored.features.degraded.tolist() == [False, True]
     missing = scorer.explain(scored, 1)["missing"]
     assert missing == [{"feature": "bid_against_ad__expected_value", "reason": "compute_failed"}]
     assert (
@@ -176,24 +180,29 @@ def test_function_that_fails_for_one_request_costs_the_others_nothing_and_is_tol
 def test_number_beyond_32_bits_is_missing_to_the_model(scorer: Scorer, request_body: dict[str, object]) -> None:
     rows = rows_of(scorer, (("ann", 7, 1e300, 1),), str(request_body["event_timestamp"]))
     scored = scorer.score(rows)
-    assert np.isnan(scored.features.matrix[0, 4])
+    assert np.isnan(scored.features.matrix(scorer.setup.arms.champion.file.columns)[0, 4])
     assert 0 <= scored.scores[0] <= 1
 
 
 def test_store_that_is_away_leaves_stored_features_missing_and_says_so(
-    tmp_path: Path, make_ads: Callable[[Path, str], Workspace], config: ServingConfig, request_body: dict[str, object]
+    tmp_path: Path,
+    make_ads: Callable[[Path, str], Workspace],
+    config: ServingConfig,
+    request_body: dict[str, object],
+    until: Callable[[Callable[[], object]], None],
 ) -> None:
     with start_redis() as redis_server:
         workspace = make_ads(tmp_path, redis_server.connection_string)
-        scorer = build_scorers(workspace, config.services)[config.services[0]]
+        scorer = build_scorers(workspace, config.services, SetupReader(workspace.models))[config.services[0]]
         rows = rows_of(scorer, (WHOLE,), str(request_body["event_timestamp"]))
-        assert not scorer.score(rows).features.degraded
-        assert scorer.failures() == []
+        assert scorer.score(rows).features.degraded is None
+        assert scorer.failure() is None
     scored = scorer.score(rows)
-    assert scored.features.degraded
-    assert "the online store does not answer" in scorer.failures()[0]
+    assert scored.features.degraded is not None
+    assert scored.features.degraded.all()
+    assert "the online store does not answer" in str(scorer.failure())
     missing = scorer.explain(scored, 0)["missing"]
     assert {"feature": "user_activity__clicks", "reason": "store_unavailable"} in missing  # type: ignore[operator]
     with start_redis(redis_server.port):
-        assert scorer.failures() == []
-        assert not scorer.score(rows).features.degraded
+        assert scorer.failure() is None
+        until(lambda: scorer.score(rows).features.degraded is None)

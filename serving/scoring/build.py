@@ -1,0 +1,107 @@
+"""Makes scorers from a workspace, and what they score by; the second again whenever models or policy change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from contract.model_file import CURRENT, FILE, current_version
+from contract.service import Service, read_service
+from serving.request.schema import RequestSchema
+from serving.scoring.arms import CHAMPION, Arms
+from serving.scoring.decision import BoundPolicy
+from serving.scoring.model import Model, check_fit, read_model
+from serving.scoring.policy import DecisionPolicy
+from serving.scoring.scorer import Scorer, Setup
+
+if TYPE_CHECKING:
+    from workspace.workspace import Workspace
+
+
+@dataclass(slots=True)
+class SetupReader:
+    """Reads the models that serve now, each version once.
+
+    Args:
+        models: The folder of models.
+        policy: How is decided.
+    """
+
+    models: Path
+    policy: DecisionPolicy | None = None
+    _read: dict[tuple[str, str], Model] = field(default_factory=dict)
+
+    def __call__(self, service: Service, schema: RequestSchema) -> Setup:
+        """Read what a service scores by now.
+
+        Raises:
+            ModelFileError: There is no model, or it cannot be read.
+            ModelError: It does not fit.
+            PolicyError: The policy does not.
+        """
+        arms = Arms({CHAMPION: self._model(service, current_version(self.models, service.name))})
+        if self.policy is None or service.predicts != "binary":
+            return Setup(arms)
+        kinds = dict(service.features) | {one.name: one.kind for one in schema.fields}
+        return Setup(arms, BoundPolicy(self.policy, kinds))
+
+    def files_of(self, service: str) -> list[Path]:
+        """Return the files whose change may mean another setup."""
+        return [self.models / service / name for name in (CURRENT,)]
+
+    def _model(self, service: Service, version: str) -> Model:
+        key = service.name, version
+        if key not in self._read:
+            model = read_model(self.models / service.name / version / FILE)
+            check_fit(model, service)
+            self._read[key] = model
+        return self._read[key]
+
+    def forget(self, kept: Mapping[str, Setup]) -> None:
+        """Drop the models that none of these setups has."""
+        used = {id(model) for setup in kept.values() for model in setup.arms.all_models()}
+        self._read = {key: model for key, model in self._read.items() if id(model) in used}
+
+
+def build_scorers(
+    workspace: Workspace,
+    services: Sequence[str],
+    setup: SetupReader,
+    cache_mb: float = 0.0,
+    cached_predictions: int = 0,
+    timeout_s: float | None = None,
+) -> dict[str, Scorer]:
+    """Open the feature store of a workspace; return a scorer for each service, in the order given.
+
+    The online store need not answer yet.
+
+    Args:
+        workspace: Whose feature store.
+        services: Their names.
+        setup: What they score by.
+        cache_mb: How many MB of cached rows the services share evenly.
+        cached_predictions: How many predictions each may remember.
+        timeout_s: How long a read of the online store may take, unless its configuration says so.
+
+    Raises:
+        ServiceError: A service cannot be served as declared.
+        ModelFileError: There is no model, or it cannot be read.
+        ModelError: It does not fit.
+        PolicyError: The policy does not.
+    """
+    from serving.scoring.lookup import TIMEOUT_S, Lookup
+    from workspace.workspace import open_store
+
+    for name in services:  # the likeliest mistake, told before a store is opened
+        current_version(workspace.models, name)
+    store = open_store(workspace)
+    scorers = {}
+    for name in services:
+        service = read_service(store, name)
+        lookup = Lookup(
+            store, service.stored, cache_bytes=int(cache_mb * 1e6) // len(services), timeout_s=timeout_s or TIMEOUT_S
+        )
+        scorers[name] = Scorer(service, lookup, setup, cached_predictions)
+    return scorers
