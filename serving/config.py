@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from serving.experiments.config import ExperimentConfig
 from serving.scoring.policy import DecisionPolicy
 from serving.yaml_file import YamlError, YamlFile, read_yaml
 
@@ -94,6 +95,8 @@ class ServingConfig(Section):
         batch: How requests are batched.
         replicas: How many replicas there are.
         files: What it was read from; policy and models are read again when they change.
+        experiments: By service, which models share its requests and what is measured. The file gives one experiment, which
+            is the default service's, or one under the name of each service.
     """
 
     services: Annotated[tuple[str, ...], Field(alias="service", min_length=1)]
@@ -102,6 +105,30 @@ class ServingConfig(Section):
     batch: BatchConfig = BatchConfig()
     replicas: ReplicaConfig = ReplicaConfig()
     files: Annotated[tuple[Path, ...], Field(exclude=True, init=False)] = ()
+    experiments: Annotated[dict[str, ExperimentConfig], Field(alias="experiment")] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_experiment_is_of_the_default(cls, given: Any) -> Any:
+        if (
+            isinstance(given, dict)
+            and isinstance(given.get("experiment"), dict)
+            and {"unit", "arms"} & set(given["experiment"])
+        ):
+            services = given.get("service")
+            default = services[0] if isinstance(services, list) and services else services
+            return {**given, "experiment": {default: given["experiment"]}}
+        return given
+
+    @model_validator(mode="after")
+    def _experiments_are_of_services(self) -> ServingConfig:
+        for service in self.experiments:
+            if service not in self.services:
+                raise ValueError(
+                    f"experiment.{service}: is not served; write the name of one of {', '.join(self.services)}, and under it"
+                    " unit and arms"
+                )
+        return self
 
     @field_validator("services", mode="before")
     @classmethod
@@ -190,10 +217,21 @@ def _told(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         section: Any = ServingConfig
         for one in first["loc"][:-1]:
-            section = section.model_fields[one].annotation if one in getattr(section, "model_fields", {}) else None
+            section = _inside(section, one)
         known = ", ".join(field.alias or name for name, field in getattr(section, "model_fields", {}).items())
         return f"{key}: is not known" + (f"; write one of {known}." if known else ".")
     if first["type"] == "missing":
-        return f"{key}: is missing; write it, such as 'service: <feature service>'."
+        example = ", such as 'service: <feature service>'" if key == "service" else ""
+        return f"{key}: is missing; write it{example}."
     message = first["msg"].removeprefix("Value error, ")
-    return f"{key}: {message}, got {first['input']!r}." if first["type"] != "value_error" else f"{key}: {message}."
+    if first["type"] != "value_error":
+        return f"{key}: {message}, got {first['input']!r}."
+    return f"{key}: {message}." if key else f"{message}."
+
+
+def _inside(section: Any, key: int | str) -> Any:
+    """Return what stands under a key of a section: another section, or None."""
+    fields = {field.alias or name: field.annotation for name, field in getattr(section, "model_fields", {}).items()}
+    if fields:
+        return fields.get(str(key))
+    return next((one for one in get_args(section) if hasattr(one, "model_fields")), None)  # one of many

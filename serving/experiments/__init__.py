@@ -1,0 +1,1 @@
+"""Experiments: arms, their split, what came of them, and the guard that stops one."""
