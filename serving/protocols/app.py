@@ -8,7 +8,9 @@ from typing import Any
 from serving.config import HttpConfig
 from serving.protocols.health import Health
 from serving.protocols.http import HttpApp
+from serving.protocols.outcomes import Outcomes
 from serving.protocols.v1 import V1, ScoreRows
+from serving.recording.outcomes import OutcomeRecord
 from serving.scoring.scorer import Scorer
 
 
@@ -17,7 +19,15 @@ def build_http_app(
     limits: HttpConfig,
     score_rows: ScoreRows | None = None,
     now_us: Callable[[], int] | None = None,
+    outcomes: Mapping[str, OutcomeRecord] | None = None,
 ) -> HttpApp:
-    """Return the app that answers with these scorers, the default first; see `serving.protocols.v1.V1`."""
+    """Return the app that answers with these scorers, the default first; see `serving.protocols.v1.V1`.
+
+    Without records of outcomes, none are taken.
+    """
     clock: dict[str, Any] = {} if now_us is None else {"now_us": now_us}
-    return HttpApp([*V1(scorers, limits, score_rows, **clock).routes(), *Health(scorers).routes()])
+    routes = [*V1(scorers, limits, score_rows, **clock).routes(), *Health(scorers).routes()]
+    if outcomes:
+        binary = frozenset(name for name, one in scorers.items() if one.service.predicts == "binary")
+        routes += Outcomes(outcomes, binary, limits, **clock).routes()
+    return HttpApp(routes)

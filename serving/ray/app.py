@@ -16,6 +16,7 @@ from serving.protocols.admission import Admission
 from serving.protocols.app import build_http_app
 from serving.protocols.http import HttpApp
 from serving.ray.ingress import admit_by
+from serving.recording.outcomes import OutcomeRecord
 from serving.reload import Reloader
 from serving.request.schema import Row
 from serving.scoring.batcher import Batcher
@@ -53,13 +54,19 @@ class ScoringReplica:
         setup = SetupReader(workspace.models, config.policy)
         self._scorers = open_scorers(workspace, config, setup)
         Reloader(self._scorers, setup, config).start()
+        self._outcomes = {name: OutcomeRecord.open(workspace.data, name) for name in config.services}
         self._limits = config.http
         admit_by(Admission(config.http.budget_ms / 1000))
         self._batcher = Batcher(self._score, config.batch.max_size, config.batch.wait_ms / 1000)
 
     def __serve_build_asgi_app__(self) -> HttpApp:
         """Return the app that Ray Serve puts behind its ingress."""
-        return build_http_app(self._scorers, self._limits, self._batcher.submit)
+        return build_http_app(self._scorers, self._limits, self._batcher.submit, outcomes=self._outcomes)
+
+    def __del__(self) -> None:
+        """Write what still waits to be recorded; Ray Serve calls it when a replica ends in peace."""
+        for record in getattr(self, "_outcomes", {}).values():
+            record.close()
 
     def _score(self, service: str, rows: Sequence[Row]) -> Scored:
         return self._scorers[service].score(rows)

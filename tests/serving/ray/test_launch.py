@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import pyarrow.parquet as pq
 import pytest
 
+from serving.recording.files import recorded_files
+from serving.recording.outcomes import outcomes_folder
 from workspace.redis_server import RedisServer, start_redis
 from workspace.workspace import Workspace
 
@@ -30,6 +33,7 @@ class Served:
     redis: RedisServer
     taken_port: int
     said: str
+    workspace: Workspace
 
 
 def start(workspace: Workspace, *arguments: str) -> subprocess.Popen[str]:
@@ -80,7 +84,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, make_ads: MakeAds) -> Itera
         try:
             said = wait_until_ready(process)
             url = json.loads((folder / "url.json").read_text())["url"]
-            yield Served(url, process, redis_server, taken, said)
+            yield Served(url, process, redis_server, taken, said, workspace)
         finally:
             process.kill()
             process.communicate()
@@ -142,11 +146,15 @@ def test_without_redis_it_answers_degraded_and_stays_ready(served: Served, reque
     assert httpx.get(f"{served.url}/healthz", timeout=30).status_code == 200
 
 
-def test_sigterm_leaves_no_process_behind(served: Served) -> None:
+def test_sigterm_leaves_no_process_behind_and_loses_no_outcome(served: Served) -> None:
+    outcome = {"decision_id": "d1", "outcome": True}
+    assert httpx.post(f"{served.url}/v1/outcomes", json=outcome, timeout=30).status_code == 202
     served.process.terminate()
     served.process.communicate()
     assert served.process.returncode == 0
     assert processes_of(served.process.pid) == []
+    files = recorded_files(outcomes_folder(served.workspace.data, "click_v1"))
+    assert [pq.read_table(path)["decision_id"].to_pylist() for path in files] == [["d1"]]
 
 
 def test_ctrl_c_in_a_terminal_leaves_no_process_behind(
