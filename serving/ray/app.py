@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ray import serve
-from ray.serve.config import AutoscalingConfig
+from ray.serve.config import AutoscalingConfig, AutoscalingPolicy
 from ray.serve.schema import LoggingConfig
 
 from contract.model_file import CURRENT
@@ -15,7 +15,8 @@ from serving.config import ServingConfig
 from serving.protocols.admission import Admission
 from serving.protocols.app import build_http_app
 from serving.protocols.http import HttpApp
-from serving.ray.ingress import admit_by
+from serving.ray.autoscaling import IN_FLIGHT, POLICY
+from serving.ray.ingress import answer_by
 from serving.recording.outcomes import OutcomeRecord
 from serving.reload import Reloader
 from serving.request.schema import Row
@@ -55,13 +56,18 @@ class ScoringReplica:
         self._scorers = open_scorers(workspace, config, setup)
         Reloader(self._scorers, setup, config).start()
         self._outcomes = {name: OutcomeRecord.open(workspace.data, name) for name in config.services}
-        self._limits = config.http
-        admit_by(Admission(config.http.budget_ms / 1000))
-        self._batcher = Batcher(self._score, config.batch.max_size, config.batch.wait_ms / 1000)
+        batcher = Batcher(self._score, config.batch.max_size, config.batch.wait_ms / 1000)
+        self._app = build_http_app(self._scorers, config.http, batcher.submit, outcomes=self._outcomes)
+        self._admission = Admission(config.http.budget_ms / 1000)
+        answer_by(self._app, self._admission)
 
     def __serve_build_asgi_app__(self) -> HttpApp:
         """Return the app that Ray Serve puts behind its ingress."""
-        return build_http_app(self._scorers, self._limits, self._batcher.submit, outcomes=self._outcomes)
+        return self._app
+
+    async def record_autoscaling_stats(self) -> dict[str, float]:
+        """Report what `serving.ray.autoscaling` decides by; called by Ray Serve."""
+        return {IN_FLIGHT: float(self._admission.in_flight)}
 
     def __del__(self) -> None:
         """Write what still waits to be recorded; Ray Serve calls it when a replica ends in peace."""
@@ -91,6 +97,7 @@ def wait_for_models(workspace: Workspace, config: ServingConfig) -> None:
 def build_app(workspace: Workspace, config: ServingConfig, wait: bool = False) -> Any:
     """Bind the service to a workspace; deploy the result with `serve.run`."""
     replicas = config.replicas
+    policy: Any = AutoscalingPolicy(policy_function=POLICY)  # type: ignore[no-untyped-call]
     deployment: Any = ScoringReplica  # the decorator makes a deployment of the class
     return deployment.options(
         name=NAME,
@@ -98,6 +105,7 @@ def build_app(workspace: Workspace, config: ServingConfig, wait: bool = False) -
             min_replicas=replicas.min,
             max_replicas=replicas.max,
             target_ongoing_requests=replicas.target_ongoing_requests,
+            policy=policy,
         ),
         max_ongoing_requests=MOST_ONGOING,
         ray_actor_options={"num_cpus": replicas.num_cpus},

@@ -1,45 +1,54 @@
-"""Middlewares that Ray Serve is told of by an environment variable; they run in a replica before Ray Serve's own handling."""
+"""Middlewares that Ray Serve is told of by an environment variable; they run in a replica before Ray Serve's own handling.
+
+Ray Serve spends more on a request than a score costs: its id, context, counters, semaphore and two tasks. Here a replica
+answers by itself what HAProxy hands it; what Ray Serve needs to know, how many requests are in flight, it is told by
+`serving.ray.autoscaling`. Without the variable the same app answers behind Ray Serve's handling.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.middleware import Middleware
 
-from serving.protocols.admission import TIMEOUT_HEADER, Admission, Admitted
+from serving.protocols.admission import Admission, Admitted
+from serving.protocols.request import Receive, Scope, Send
 
-DISABLED = (b"x-request-disconnect-disabled", b"?1")
-"""Ray Serve's own header: do not watch whether the caller hangs up."""
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_of_this_replica: list[Admission] = []
-
-
-def admit_by(admission: Admission) -> None:
-    """Bound what this process takes; called by the replica when it starts."""
-    _of_this_replica[:] = [admission]
+RAYS_OWN = "/-/"
+"""Paths that begin so are Ray Serve's: its health and its routes."""
 
 
-class WithoutDisconnects:
-    """Tells Ray Serve not to watch for callers that hang up, and not to time requests, which the deadline does.
-
-    A score takes milliseconds and is made in a batch with others, so there is nothing to cancel; the watching costs two
-    tasks a request.
-    """
-
-    def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
-        self._app = app
-
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
-        """Pass one ASGI request on."""
-        if scope["type"] == "http":
-            scope["headers"] = [*(one for one in scope["headers"] if one[0] != TIMEOUT_HEADER), DISABLED]
-        await self._app(scope, receive, send)
+@dataclass(slots=True)
+class _Replica:
+    app: App | None = None
+    admission: Admission | None = None
 
 
-def middlewares() -> list[Middleware]:
+_of_this_process = _Replica()
+
+
+def answer_by(app: App, admission: Admission) -> None:
+    """Let an app answer the requests of this process; called by the replica when it starts."""
+    _of_this_process.app, _of_this_process.admission = app, admission
+
+
+class Direct:
+    """Answers by the replica's app; what is Ray Serve's own, and what comes before there is a replica, is passed on."""
+
+    def __init__(self, app: App) -> None:
+        self._ray = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one ASGI request."""
+        app = _of_this_process.app
+        own = app is None or scope["type"] != "http" or scope["path"].startswith(RAYS_OWN)
+        await (self._ray if app is None or own else app)(scope, receive, send)
+
+
+def middlewares() -> list[Any]:
     """Return what `RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH` asks for, the first outermost."""
-    return [
-        Middleware(Admitted, lambda: _of_this_replica[0] if _of_this_replica else None),
-        Middleware(WithoutDisconnects),
-    ]
+    return [Middleware(Admitted, lambda: _of_this_process.admission), Middleware(Direct)]
