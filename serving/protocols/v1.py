@@ -93,7 +93,11 @@ class V1:
             raise AnswerError(503, f"{error}; try again later, or allow more time", RETRY_AFTER) from None
 
     def _prediction(self, scorer: Scorer, scored: Scored, row: int, explain: bool) -> dict[str, object]:
-        prediction: dict[str, object] = {"score": scored.scores[row], "version": scored.model_of(row).file.version}
+        prediction: dict[str, object] = {
+            "decision_id": scored.ids[row],
+            "score": scored.scores[row],
+            "version": scored.model_of(row).file.version,
+        }
         if scored.decisions is not None:
             prediction["decision"] = scored.decisions.names[row]
             if reasons := scored.decisions.reasons.get(row):

@@ -22,6 +22,7 @@ from serving.reload import Reloader
 from serving.request.schema import Row
 from serving.scoring.batcher import Batcher
 from serving.scoring.build import SetupReader, build_scorers
+from serving.scoring.decision_record import DecisionRecord
 from serving.scoring.scorer import Scored, Scorer
 from workspace.workspace import Workspace, open_store
 
@@ -55,6 +56,9 @@ class ScoringReplica:
         setup = SetupReader(workspace.models, config.policy)
         self._scorers = open_scorers(workspace, config, setup)
         Reloader(self._scorers, setup, config).start()
+        self._decisions = {
+            name: DecisionRecord.open(workspace.data, one.service, one.schema) for name, one in self._scorers.items()
+        }
         self._outcomes = {name: OutcomeRecord.open(workspace.data, name) for name in config.services}
         batcher = Batcher(self._score, config.batch.max_size, config.batch.wait_ms / 1000)
         self._app = build_http_app(self._scorers, config.http, batcher.submit, outcomes=self._outcomes)
@@ -71,11 +75,15 @@ class ScoringReplica:
 
     def __del__(self) -> None:
         """Write what still waits to be recorded; Ray Serve calls it when a replica ends in peace."""
-        for record in getattr(self, "_outcomes", {}).values():
-            record.close()
+        for records in (getattr(self, "_decisions", {}), getattr(self, "_outcomes", {})):
+            for record in records.values():
+                record.close()
 
-    def _score(self, service: str, rows: Sequence[Row]) -> Scored:
-        return self._scorers[service].score(rows)
+    def _score(self, service: str, rows: Sequence[Row], arrived: Sequence[float]) -> Scored:
+        scored = self._scorers[service].score(rows)
+        now = time.monotonic()
+        self._decisions[service].append(scored, time.time_ns() // 1000, [int((now - one) * 1e6) for one in arrived])
+        return scored
 
 
 def open_scorers(workspace: Workspace, config: ServingConfig, setup: SetupReader) -> dict[str, Scorer]:

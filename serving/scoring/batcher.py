@@ -35,14 +35,15 @@ class Part:
     size: int
 
 
-Score = Callable[[str, Sequence[Row]], Scored]
-"""Scores rows for the service of a name."""
+Score = Callable[[str, Sequence[Row], Sequence[float]], Scored]
+"""Scores rows for the service of a name; is told when each arrived, by the clock."""
 
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
     service: str
     rows: Sequence[Row]
+    arrived: float
     deadline: float
     answer: asyncio.Future[list[Part]]
     parts: list[Part]
@@ -82,7 +83,8 @@ class Batcher:
             DeadlineError: It has not.
         """
         loop = asyncio.get_running_loop()
-        one = _Waiting(service, rows, float("inf") if deadline is None else deadline, loop.create_future(), [])
+        last = float("inf") if deadline is None else deadline
+        one = _Waiting(service, rows, self._clock(), last, loop.create_future(), [])
         self._waiting.append(one)
         if not self._is_due:
             self._is_due = True
@@ -102,8 +104,9 @@ class Batcher:
         if batch:
             service = batch[0][0].service
             rows: Sequence[Row] = [row for one, start, stop in batch for row in one.rows[start:stop]]
+            arrived = [one.arrived for one, start, stop in batch for _ in range(start, stop)]
             try:
-                scored = self._score(service, rows)
+                scored = self._score(service, rows, arrived)
             except Exception as error:
                 for one, _, _ in batch:
                     self._refuse(one, error)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from itertools import count, islice
 from typing import TYPE_CHECKING
 
 from contract.label import ServiceError
@@ -46,6 +48,7 @@ class Scored:
         decisions: What is decided; None where nothing is.
         features: The vectors behind them.
         setup: By what they were scored.
+        ids: By request, by what this decision can be named later.
         arms: By request, the index of the model in `setup.arms.models`; None where all are the champion's.
     """
 
@@ -53,6 +56,7 @@ class Scored:
     decisions: Decisions | None
     features: FeatureBatch
     setup: Setup
+    ids: Sequence[str]
     arms: Sequence[int] | None = None
 
     def arm_of(self, row: int) -> str:
@@ -95,6 +99,8 @@ class Scorer:
         self._lookup = lookup
         self._predictions = PredictionCache(cached_predictions) if cached_predictions else None
         self._vectors = FeatureVectors(service, self.schema, lookup)
+        self._process = f"{uuid.uuid4().hex[:16]}-"
+        self._numbers = count(1)
 
     def score(self, rows: Sequence[Row]) -> Scored:
         """Score checked requests, in order; at least one."""
@@ -105,7 +111,8 @@ class Scorer:
         if setup.policy is not None:
             share = features.missing_share if features.missing else None
             decisions = setup.policy.decide(scores, {**features.request, **features.columns}, share, features.degraded)
-        return Scored(scores, decisions, features, setup, arms)
+        ids = [f"{self._process}{number:x}" for number in islice(self._numbers, len(rows))]
+        return Scored(scores, decisions, features, setup, ids, arms)
 
     def explain(self, scored: Scored, row: int) -> dict[str, object]:
         """Return one request's feature values, and which are missing and why, as JSON."""

@@ -34,7 +34,7 @@ def test_request_gets_score_decision_and_model(call: Call, request_body: dict[st
     answer = call("POST", "/v1/score", json=request_body)
     body = answer.json()
     assert answer.status_code == 200
-    assert set(body) == {"score", "decision", "model", "version", "event_timestamp", "degraded"}
+    assert set(body) == {"decision_id", "score", "decision", "model", "version", "event_timestamp", "degraded"}
     assert body["decision"] == ("skip" if body["score"] < 0.5 else "show")
     assert (body["model"], body["version"], body["degraded"]) == ("click_v1", "v1", False)
     assert body["event_timestamp"] == "2026-03-01T12:00:00.000000Z"
@@ -118,6 +118,7 @@ def test_slash_at_the_end_is_passed_over_and_a_service_may_be_named(
     answers = [
         call("POST", path, json=request_body).json() for path in ("/v1/score", "/v1/score/", "/v1/score/click_v1")
     ]
+    assert len({answer.pop("decision_id") for answer in answers}) == 3
     assert answers[0] == answers[1] == answers[2]
     answer = call("POST", "/v1/score/other", json=request_body)
     assert (answer.status_code, answer.json()["error"]["message"]) == (

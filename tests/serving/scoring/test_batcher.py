@@ -18,7 +18,8 @@ class Recorder:
     def __init__(self) -> None:
         self.batches: list[tuple[str, int]] = []
 
-    def __call__(self, service: str, rows: Sequence[Row]) -> Any:
+    def __call__(self, service: str, rows: Sequence[Row], arrived: Sequence[float]) -> Any:
+        assert len(arrived) == len(rows)
         self.batches.append((service, len(rows)))
         if any(row[0] == "bad" for row in rows):
             raise ValueError("bad")
