@@ -64,7 +64,8 @@ class Reloader:
         self._seen = fingerprint
         try:
             if self._config.files:
-                self._setup.policy = load_config(self._config.files[0]).policy
+                config = load_config(self._config.files[0])
+                self._setup.policy, self._setup.experiments = config.policy, config.experiments
             setups = {name: self._read(one) for name, one in self._scorers.items()}
         except REFUSED as error:
             self.problem = str(error)

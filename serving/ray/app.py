@@ -53,11 +53,11 @@ class ScoringReplica:
 
             open_store(workspace)
             wait_for_models(workspace, config)
-        setup = SetupReader(workspace.models, config.policy)
+        setup = SetupReader(workspace.models, config.policy, config.experiments)
         self._scorers = open_scorers(workspace, config, setup)
         Reloader(self._scorers, setup, config).start()
         self._decisions = {
-            name: DecisionRecord.open(workspace.data, one.service, one.schema) for name, one in self._scorers.items()
+            name: DecisionRecord(workspace.data, one.service, one.schema) for name, one in self._scorers.items()
         }
         self._outcomes = {name: OutcomeRecord.open(workspace.data, name) for name in config.services}
         batcher = Batcher(self._score, config.batch.max_size, config.batch.wait_ms / 1000)

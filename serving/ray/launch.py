@@ -96,7 +96,7 @@ def launch(
     config = config or load_config(workspace.repo / "serving.yaml")
     if not wait:
         # Says here what a replica would say in a log, again and again.
-        build_scorers(workspace, config.services, SetupReader(workspace.models, config.policy))
+        build_scorers(workspace, config.services, SetupReader(workspace.models, config.policy, config.experiments))
     wanted = config.http.port if port is None else port
     host = config.http.host
     chosen = free_port(host, wanted)

@@ -7,7 +7,7 @@ import threading
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime
 from itertools import groupby
 from pathlib import Path
@@ -43,6 +43,10 @@ class AppendCounts:
     dropped: int = 0
     failed: int = 0
     write_errors: int = 0
+
+    def __add__(self, other: AppendCounts) -> AppendCounts:
+        """Return the counts of both together."""
+        return AppendCounts(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
 
 
 class ParquetAppender:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from contract.model_aliases import CHAMPION
 from serving.scoring.features import FeatureBatch
 from serving.scoring.model import Model
 from serving.scoring.prediction_cache import PredictionCache
 from stores.cells.column import Column
-
-CHAMPION: Final = "champion"
 
 Assign = Callable[[Mapping[str, Column]], npt.NDArray[np.int8]]
 """Gives each request, by its columns, the index of its arm."""

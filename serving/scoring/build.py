@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from contract.model_file import CURRENT, FILE, current_version
+from contract.model_aliases import ALIASES, CHAMPION, read_aliases
+from contract.model_file import CURRENT, FILE, ModelFileError, current_version
 from contract.service import Service, read_service
+from serving.experiments.config import ExperimentConfig, check_experiment
 from serving.request.schema import RequestSchema
-from serving.scoring.arms import CHAMPION, Arms
+from serving.scoring.arms import Arms
 from serving.scoring.decision import BoundPolicy
 from serving.scoring.model import Model, check_fit, read_model
 from serving.scoring.policy import DecisionPolicy
@@ -27,10 +29,12 @@ class SetupReader:
     Args:
         models: The folder of models.
         policy: How is decided.
+        experiments: By service, which models share its requests.
     """
 
     models: Path
     policy: DecisionPolicy | None = None
+    experiments: Mapping[str, ExperimentConfig] = field(default_factory=dict)
     _read: dict[tuple[str, str], Model] = field(default_factory=dict)
 
     def __call__(self, service: Service, schema: RequestSchema) -> Setup:
@@ -40,16 +44,36 @@ class SetupReader:
             ModelFileError: There is no model, or it cannot be read.
             ModelError: It does not fit.
             PolicyError: The policy does not.
+            ServiceError: The experiment divides by what a request does not have.
         """
-        arms = Arms({CHAMPION: self._model(service, current_version(self.models, service.name))})
+        arms = self._arms(service, schema)
         if self.policy is None or service.predicts != "binary":
             return Setup(arms)
         kinds = dict(service.features) | {one.name: one.kind for one in schema.fields}
         return Setup(arms, BoundPolicy(self.policy, kinds))
 
+    def _arms(self, service: Service, schema: RequestSchema) -> Arms:
+        versions = read_aliases(self.models, service.name)
+        experiment = self.experiments.get(service.name)
+        if experiment is None:
+            return Arms({CHAMPION: self._model(service, versions[CHAMPION])})
+        check_experiment(service.name, experiment, schema.fields)
+        for alias in (*experiment.challengers, *experiment.shadow):
+            if alias not in versions:
+                raise ModelFileError(
+                    f"{service.name}: the experiment names {alias}, and no version has that alias; run"
+                    f" `make challenge SERVICE={service.name} ALIAS={alias} VERSION=...`."
+                )
+        split = experiment.split(service.name)
+        return Arms(
+            {alias: self._model(service, versions[alias]) for alias in split.aliases},
+            lambda request: split.assign(request[split.unit].values),
+            {alias: self._model(service, versions[alias]) for alias in experiment.shadow},
+        )
+
     def files_of(self, service: str) -> list[Path]:
         """Return the files whose change may mean another setup."""
-        return [self.models / service / name for name in (CURRENT,)]
+        return [self.models / service / name for name in (CURRENT, ALIASES)]
 
     def _model(self, service: Service, version: str) -> Model:
         key = service.name, version

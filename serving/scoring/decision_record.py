@@ -143,28 +143,37 @@ class DecisionRecord:
     """Records the decisions of one service.
 
     Args:
-        appender: Of the schema that `decision_schema` gives.
+        data: The data folder; see `decisions_folder`.
+        service: The service.
+        request: Its request.
     """
 
-    def __init__(self, appender: ParquetAppender) -> None:
-        self._appender = appender
-
-    @classmethod
-    def open(cls, data: Path, service: Service, request: RequestSchema, shadows: Sequence[str] = ()) -> DecisionRecord:
-        """Return the record of a service in a data folder."""
-        folder = decisions_folder(data, service.name)
-        return cls(ParquetAppender(folder, decision_schema(service, request, shadows), most_rows=MOST_WAITING))
+    def __init__(self, data: Path, service: Service, request: RequestSchema) -> None:
+        self._folder = decisions_folder(data, service.name)
+        self._service = service
+        self._request = request
+        self._before = AppendCounts()
+        self._shadows: tuple[str, ...] = ()
+        self._appender = self._open()
 
     @property
     def counts(self) -> AppendCounts:
         """Return what became of the decisions of this process."""
-        return self._appender.counts
+        return self._before + self._appender.counts
 
     def append(self, scored: Scored, decided_at_us: int, latency_us: Sequence[int]) -> bool:
         """Take a batch to be written, and return at once; False where there was no room for it."""
+        shadows = tuple(scored.setup.arms.shadows or ())
+        if shadows != self._shadows:  # other columns, so other files from here on
+            self._before = self.close()
+            self._shadows, self._appender = shadows, self._open(shadows)
         batch = ScoredColumns(self._appender.schema, scored, decided_at_us, latency_us)
         return self._appender.append(batch, scored.features.size)
 
     def close(self) -> AppendCounts:
         """Write what waits, and return the counts."""
-        return self._appender.close()
+        return self._before + self._appender.close()
+
+    def _open(self, shadows: Sequence[str] = ()) -> ParquetAppender:
+        schema = decision_schema(self._service, self._request, shadows)
+        return ParquetAppender(self._folder, schema, most_rows=MOST_WAITING)

@@ -10,10 +10,11 @@ from itertools import count, islice
 from typing import TYPE_CHECKING
 
 from contract.label import ServiceError
+from contract.model_aliases import CHAMPION
 from contract.service import Service
 from contract.types import UNSUPPORTED
 from serving.request.schema import RequestSchema, Row, request_schema
-from serving.scoring.arms import CHAMPION, Arms
+from serving.scoring.arms import Arms
 from serving.scoring.array_check import check_arrays
 from serving.scoring.decision import BoundPolicy, Decisions
 from serving.scoring.features import FeatureBatch, FeatureVectors

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from contract.model_aliases import set_alias
 from serving.config import load_config
 from serving.reload import Reloader
 from serving.request.schema import Row
@@ -102,3 +103,33 @@ def test_policy_that_cannot_be_used_is_refused_and_the_old_one_goes_on(
     assert not service.reloader.look()
     assert problem in str(service.reloader.problem)
     assert service.answer() == before
+
+
+def test_challenger_shares_the_requests_by_its_weight_and_a_shadow_looks_on(
+    service: Service, save_model: SaveModel, request_body: dict[str, object]
+) -> None:
+    yaml = service.policy.with_name("serving.yaml")
+    experiment = "experiment: {unit: user_id, arms: {champion: 0.5, challenger: 0.5}, shadow: [next]}\n"
+    yaml.write_text("service: click_v1\npolicy: policy.yaml\n" + experiment)
+    assert not service.reloader.look()
+    assert "no version has that alias; run `make challenge SERVICE=click_v1 ALIAS=challenger" in str(
+        service.reloader.problem
+    )
+    for version, alias in (("v2", "challenger"), ("v3", "next")):
+        save_model(service.models, version=version, columns=("ad_quality__rate", "user_activity__clicks"))
+        (service.models / "click_v1" / "CURRENT").write_text("v1\n")
+        set_alias(service.models, "click_v1", alias, version)
+    assert service.reloader.look()
+    users = [{**request_body, "user_id": f"user {n}"} for n in range(200)]
+    rows = service.scorer.schema.parse({"instances": users}, 0, 1000)[0]
+    scored, again = service.scorer.score(rows), service.scorer.score(rows[::-1])
+    arms = [scored.arm_of(row) for row in range(200)]
+    assert arms == [again.arm_of(row) for row in range(200)][::-1]
+    assert 60 < arms.count("challenger") < 140
+    for model, alias in (("v1", "champion"), ("v2", "challenger")):
+        mine = [row for row in range(200) if arms[row] == alias]
+        assert {scored.model_of(row).file.version for row in mine} == {model}
+        columns = scored.model_of(mine[0]).file.columns
+        expected = scored.model_of(mine[0]).predict(scored.features.matrix(columns))[mine]
+        assert [scored.scores[row] for row in mine] == expected.tolist()
+    assert {alias: one.file.version for alias, one in (scored.setup.arms.shadows or {}).items()} == {"next": "v3"}
