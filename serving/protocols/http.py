@@ -1,12 +1,14 @@
 """HTTP for all protocols, as a plain ASGI app: a framework's routing and models cost more here than the scoring.
 
-Every error is `{"error": {"field": ..., "message": ...}}`: 400 for what is not JSON, 404, 405, 413, 422 for a field.
+Every error is `{"error": {"field": ..., "message": ...}}`: 400 for what is not JSON, 404, 405, 413,
+415 for an encoding that is not known, 422 for a field.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import Final
 
 from serving.protocols.answer import Answer, AnswerError, error_body
 from serving.protocols.request import Receive, Request, Scope, Send
@@ -26,10 +28,17 @@ class HttpApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI request."""
         if scope["type"] != "http":
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close"})
             return
         method: str = scope["method"]
         answer = await self._answer(scope, receive)
-        body = answer.encode()
+        try:
+            body = answer.encode()
+        except TypeError:
+            _log.exception("an answer could not be written as JSON")
+            answer = _FAILED
+            body = answer.encode()
         headers = [(b"content-type", answer.content_type), (b"content-length", b"%d" % len(body)), *answer.headers]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
@@ -42,9 +51,9 @@ class HttpApp:
             if route.method == wanted:
                 return await _handle(route.handle, Request(scope, receive, names))
         if not routes:
-            return Answer(error_body(f"{path}: no such path; there are {', '.join(self._router.patterns)}"), 404)
+            return Answer(error_body(f"{path[:200]}: no such path; there are {', '.join(self._router.patterns)}"), 404)
         allowed = [one.method for one in routes]
-        message = f"{path}: answers {', '.join(allowed)}, not {method}"
+        message = f"{path[:200]}: answers {', '.join(allowed)}, not {method[:20]}"
         allowed += ["HEAD"] if "GET" in allowed else []
         return Answer(error_body(message), 405, ((b"allow", ", ".join(allowed).encode()),))
 
@@ -58,4 +67,7 @@ async def _handle(handle: Handler, request: Request) -> Answer:
         return error.answer()
     except Exception:
         _log.exception("a request could not be answered")
-        return Answer(error_body("the service failed; its log says why"), 500)
+        return _FAILED
+
+
+_FAILED: Final = Answer(error_body("the service failed; its log says why"), 500)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import orjson
 
 from serving.protocols.answer import AnswerError
+from serving.protocols.encoding import inflate
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -17,6 +18,9 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 DEADLINE = "millrace.deadline"
 """Under which name a request's deadline stands in its scope."""
+
+DEEPEST: Final = 250
+"""How deep JSON may be nested: orjson reads up to 1,024 and writes up to 254, and answers repeat fields."""
 
 
 class Request:
@@ -53,33 +57,62 @@ class Request:
         return dict(parse_qsl(self._query.decode("latin-1"), keep_blank_values=True))
 
     async def body(self, most: int) -> bytes:
-        """Read the body.
+        """Read the body, and inflate one that is sent compressed.
 
         Raises:
-            AnswerError: It has more than `most` bytes, or the caller went away.
+            AnswerError: It has more than `most` bytes, or more when it is inflated; its encoding is not known; or the caller
+                went away.
         """
+        encoding: bytes | None = None
+        for name, value in self._headers:
+            if name == b"content-encoding":
+                encoding = value if encoding is None else b"%b, %b" % (encoding, value)
         message = await self._receive()
         body: bytes = message.get("body", b"")
-        while message.get("more_body", False) and len(body) <= most:
-            message = await self._receive()
-            body += message.get("body", b"")
+        if message.get("more_body", False):
+            body, message = await self._rest(body, most)
         if message["type"] == "http.disconnect":
             raise AnswerError(400, "the caller went away")
         if len(body) > most:
             raise AnswerError(413, f"the body has more than {most} bytes; send several batches")
-        return body
+        return body if encoding is None else inflate(body, encoding, most)
+
+    async def _rest(self, first: bytes, most: int) -> tuple[bytes, MutableMapping[str, Any]]:
+        """Read on, no further than what tells that it is too long; return the body and the last message."""
+        parts, size = [first], len(first)
+        while True:
+            message = await self._receive()
+            part: bytes = message.get("body", b"")
+            parts.append(part)
+            size += len(part)
+            if not message.get("more_body", False) or size > most:
+                return b"".join(parts), message
 
     async def json(self, most: int) -> Any:
         """Read the body as strict JSON: NaN and Infinity are not numbers.
 
         Raises:
-            AnswerError: It has more than `most` bytes, is not JSON, or the caller went away.
+            AnswerError: It has more than `most` bytes, is not JSON, is nested too deep, or the caller went away.
         """
-        body = await self.body(most)
+        return parse_json(await self.body(most))
+
+
+def parse_json(body: bytes) -> Any:
+    """Read strict JSON.
+
+    Raises:
+        AnswerError: It is not JSON, or nested deeper than an answer could repeat it.
+    """
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise AnswerError(400, f"the body is not JSON: {_constant_in(body) or error}") from None
+    if body.count(b"[") + body.count(b"{") > DEEPEST:
         try:
-            return orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            raise AnswerError(400, f"the body is not JSON: {_constant_in(body) or error}") from None
+            orjson.dumps(value)
+        except orjson.JSONEncodeError:
+            raise AnswerError(400, f"the body is nested deeper than {DEEPEST}; send it flat") from None
+    return value
 
 
 def _constant_in(body: bytes) -> str | None:

@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 import httpx
 import pytest
 
-from serving.config import ServingConfig
-from serving.protocols.app import build_http_app
 from serving.scoring.scorer import Scorer
 
 Call = Callable[..., httpx.Response]
-ARRIVAL_US = 1_772_366_400_000_000
-
-
-@pytest.fixture
-def call(scorer: Scorer, config: ServingConfig) -> Call:
-    api = build_http_app({"click_v1": scorer}, config.http, now_us=lambda: ARRIVAL_US)
-
-    def send(method: str, path: str, **options: object) -> httpx.Response:
-        async def run() -> httpx.Response:
-            async with httpx.AsyncClient(transport=httpx.ASGITransport(app=api), base_url="http://test") as client:
-                return await client.request(method, path, **options)  # type: ignore[arg-type]
-
-        return asyncio.run(run())
-
-    return send
 
 
 def test_request_gets_score_decision_and_model(call: Call, request_body: dict[str, object]) -> None:

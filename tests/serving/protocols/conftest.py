@@ -1,0 +1,40 @@
+"""The HTTP interface of the ads repo, without Ray: the ASGI app is called directly."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from serving.config import ServingConfig
+from serving.protocols.app import build_http_app
+from serving.scoring.scorer import Scorer
+
+ARRIVAL_US = 1_772_366_400_000_000
+Call = Callable[..., httpx.Response]
+
+
+@pytest.fixture(scope="session")
+def caller() -> Callable[[Any], Call]:
+    """Return a function that makes of an ASGI app one that sends it requests."""
+
+    def of(app: Any) -> Call:
+        def send(method: str, path: str, **options: Any) -> httpx.Response:
+            async def run() -> httpx.Response:
+                async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test") as client:
+                    return await client.request(method, path, **options)
+
+            return asyncio.run(run())
+
+        return send
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def call(scorer: Scorer, config: ServingConfig, caller: Callable[[Any], Call]) -> Call:
+    """Return a function that sends requests to the app of `click_v1`; they arrive at `ARRIVAL_US`."""
+    return caller(build_http_app({"click_v1": scorer}, config.http, now_us=lambda: ARRIVAL_US))
