@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from typing import Any
 
 from serving.config import HttpConfig
+from serving.protocols.docs_page import DocsPage
 from serving.protocols.health import Health
 from serving.protocols.http import HttpApp
 from serving.protocols.outcomes import Outcomes
+from serving.protocols.openapi import OpenApi
 from serving.protocols.v1 import V1, ScoreRows
 from serving.recording.outcomes import OutcomeRecord
 from serving.scoring.scorer import Scorer
@@ -26,8 +29,9 @@ def build_http_app(
     Without records of outcomes, none are taken.
     """
     clock: dict[str, Any] = {} if now_us is None else {"now_us": now_us}
-    routes = [*V1(scorers, limits, score_rows, **clock).routes(), *Health(scorers).routes()]
+    routes = [*V1(scorers, limits, score_rows, **clock).routes(), *Health(scorers).routes(), *DocsPage().routes()]
     if outcomes:
         binary = frozenset(name for name, one in scorers.items() if one.service.predicts == "binary")
         routes += Outcomes(outcomes, binary, limits, **clock).routes()
-    return HttpApp(routes)
+    described = OpenApi(routes, version("millrace"), with_keys=False)
+    return HttpApp([*routes, *described.routes()])

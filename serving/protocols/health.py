@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import Final
 
 from serving.protocols.answer import Answer
+from serving.protocols.described import Operation, Reply
 from serving.protocols.request import Request
-from serving.protocols.router import Route
+from serving.protocols.router import OPEN, Route
 from serving.scoring.scorer import Scorer
 
 
@@ -29,7 +31,10 @@ class Health:
 
     def routes(self) -> list[Route]:
         """Return the routes."""
-        return [Route("GET", "/healthz", self._alive), Route("GET", "/readyz", self._ready)]
+        return [
+            Route("GET", "/healthz", self._alive, OPEN, lambda: [_ALIVE]),
+            Route("GET", "/readyz", self._ready, OPEN, lambda: [_READY]),
+        ]
 
     async def _alive(self, _: Request) -> Answer:
         return Answer({"status": "alive"})
@@ -38,3 +43,16 @@ class Health:
         failures = await asyncio.to_thread(lambda: {scorer.failure() for scorer in self._scorers.values()})
         reasons = sorted(one for one in failures if one)
         return Answer({"status": "ready", **({"degraded": reasons} if reasons else {})})
+
+
+_ALIVE: Final = Operation(
+    "Whether the service lives",
+    "health",
+    {200: Reply("it does", {"required": ["status"], "properties": {"status": {"const": "alive"}}})},
+)
+_AMISS: Final = {"type": "array", "items": {"type": "string"}, "description": "why not all features can be read now"}
+_READY: Final = Operation(
+    "Whether it can score",
+    "health",
+    {200: Reply("it can", {"required": ["status"], "properties": {"status": {"const": "ready"}, "degraded": _AMISS}})},
+)

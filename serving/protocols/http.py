@@ -19,11 +19,16 @@ _log = logging.getLogger(__name__)
 
 
 class HttpApp:
-    """Answers HTTP requests by routes."""
+    """Answers HTTP requests by routes.
+
+    Attributes:
+        patterns: The paths that there are.
+    """
 
     def __init__(self, routes: Sequence[Route]) -> None:
         """Take the routes of all protocols."""
         self._router = Router(routes)
+        self.patterns = self._router.patterns
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI request."""

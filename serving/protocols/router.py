@@ -5,11 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Final, Literal
 
 from serving.protocols.answer import Answer
+from serving.protocols.described import Operation
 from serving.protocols.request import Request
 
 Handler = Callable[[Request], Awaitable[Answer]]
+
+Scope = Literal["open", "read", "score", "admin"]
+"""What a key must be allowed to do; `open` needs no key."""
+
+OPEN: Final = "open"
+READ: Final = "read"
+SCORE: Final = "score"
+ADMIN: Final = "admin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +30,16 @@ class Route:
         method: GET (and then HEAD as well) or POST.
         pattern: The path; `{name}` stands for one part of it, such as `/v1/score/{service}`.
         handle: What answers.
+        scope: What a caller's key must allow.
+        operations: Describes it: one operation, or where the pattern has names, one a path that there is. None leaves it
+            without a description.
     """
 
     method: str
     pattern: str
     handle: Handler
+    scope: Scope
+    operations: Callable[[], Sequence[Operation]] | None = None
 
 
 class Router:

@@ -18,7 +18,8 @@ from serving.config import HttpConfig
 from serving.protocols.admission import RETRY_AFTER
 from serving.protocols.answer import Answer, AnswerError
 from serving.protocols.request import Request
-from serving.protocols.router import Route
+from serving.protocols.router import READ, SCORE, Route
+from serving.protocols.v1_described import V1Described
 from serving.request.schema import CANDIDATES, Row
 from serving.scoring.batcher import DeadlineError, Part
 from serving.scoring.scorer import Scored, Scorer, iso_timestamp
@@ -53,11 +54,12 @@ class V1:
 
     def routes(self) -> list[Route]:
         """Return the protocol's routes."""
+        described = V1Described(self._scorers, self._limits)
         return [
-            Route("POST", "/v1/score", self._score),
-            Route("POST", "/v1/score/{service}", self._score),
-            Route("GET", "/v1/model", self._describe),
-            Route("GET", "/v1/model/{service}", self._describe),
+            Route("POST", "/v1/score", self._score, SCORE, described.default_score),
+            Route("POST", "/v1/score/{service}", self._score, SCORE, described.scores),
+            Route("GET", "/v1/model", self._describe, READ, described.default_model),
+            Route("GET", "/v1/model/{service}", self._describe, READ, described.models),
         ]
 
     async def _score(self, request: Request) -> Answer:

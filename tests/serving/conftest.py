@@ -20,6 +20,7 @@ from workspace.redis_server import RedisServer
 from workspace.workspace import Workspace, open_store, read_declarations
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+RANKED = ("user_activity__clicks", "user_activity__dwell", "ad_quality__rate", "user_ad_affinity__affinity")
 NUMERIC = (
     "user_activity__clicks",
     "user_activity__dwell",
@@ -69,12 +70,19 @@ def save_model() -> SaveModel:
     """Return a function that trains a tiny model and writes it as the training does."""
     import xgboost
 
-    def save(models: Path, service: str = "click_v1", version: str = "v1", columns: tuple[str, ...] = NUMERIC) -> None:
+    def save(
+        models: Path,
+        service: str = "click_v1",
+        version: str = "v1",
+        columns: tuple[str, ...] = NUMERIC,
+        predicts: str = "binary",
+    ) -> None:
         generator = np.random.default_rng(7)
         X = generator.normal(size=(200, len(columns))).astype(np.float32)
         matrix = xgboost.DMatrix(X, label=(X[:, 0] + X[:, -1] > 0).astype(float))
-        booster = xgboost.train({"objective": "binary:logistic", "max_depth": 3, "nthread": 1}, matrix, 5)
-        names = {"service": service, "version": version, "label": "clicked", "predicts": "binary"}
+        objective = "binary:logistic" if predicts == "binary" else "reg:squarederror"
+        booster = xgboost.train({"objective": objective, "max_depth": 3, "nthread": 1}, matrix, 5)
+        names = {"service": service, "version": version, "label": "clicked", "predicts": predicts}
         rest = {"metrics": json.dumps({"auroc": 0.9}), "split": json.dumps({"train_from": "2026-02-01"})}
         at = {"columns": json.dumps(columns), "trained_at": "2026-03-01T00:00:00+00:00"}
         booster.set_attr(**{f"millrace.{name}": text for name, text in (names | rest | at).items()})
@@ -147,6 +155,13 @@ def workspace(
     tmp_path_factory: pytest.TempPathFactory, redis_server: RedisServer, make_ads: Callable[[Path, str], Workspace]
 ) -> Workspace:
     return make_ads(tmp_path_factory.mktemp("ads"), redis_server.connection_string)
+
+
+@pytest.fixture(scope="session")
+def ranker(workspace: Workspace, save_model: SaveModel) -> Scorer:
+    """Return what orders candidates."""
+    save_model(workspace.models, "rank_v1", columns=RANKED, predicts="ranking")
+    return build_scorers(workspace, ["rank_v1"], SetupReader(workspace.models))["rank_v1"]
 
 
 @pytest.fixture(scope="session")

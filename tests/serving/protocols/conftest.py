@@ -11,6 +11,7 @@ import pytest
 
 from serving.config import ServingConfig
 from serving.protocols.app import build_http_app
+from serving.protocols.http import HttpApp
 from serving.scoring.scorer import Scorer
 
 ARRIVAL_US = 1_772_366_400_000_000
@@ -32,6 +33,20 @@ def caller() -> Callable[[Any], Call]:
         return send
 
     return of
+
+
+@pytest.fixture(scope="session")
+def whole_app(scorer: Scorer, ranker: Scorer, config: ServingConfig) -> HttpApp:
+    """Return the app of a service that decides and of one that ranks."""
+    return build_http_app({"click_v1": scorer, "rank_v1": ranker}, config.http)
+
+
+@pytest.fixture(scope="session")
+def document(whole_app: HttpApp, caller: Callable[[Any], Call]) -> dict[str, Any]:
+    """Return what the app says of itself."""
+    answer = caller(whole_app)("GET", "/openapi.json")
+    assert answer.status_code == 200
+    return dict(answer.json())
 
 
 @pytest.fixture(scope="session")
