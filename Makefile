@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup redis simulate apply diff plan backfill materialize refresh stream train validate parity serve run status compact replay-dead-letters test test-fast check bench faults clean
+.PHONY: help setup redis simulate apply diff plan backfill materialize refresh stream train validate parity serve key run status compact replay-dead-letters test test-fast check bench faults clean
 
 PYTHON ?= $(or $(shell command -v python3.11),$(shell command -v python3),python3.11)
 VENV := .venv
@@ -76,6 +76,9 @@ parity: setup  ## hold Redis against the feature logs, value by value
 
 serve: setup  ## Ray Serve: POST /v1/score (PORT=)
 	@$(PY) -m serving $(if $(PORT),--port $(PORT))
+
+key: setup  ## a new key for a caller of the scoring service, shown once (NAME=shop SCOPES=score,read,admin RATE=100)
+	@$(PY) -m commands key
 
 run: setup  ## all of it, then live traffic until Ctrl-C (ONCE=1 EVENTS=file.parquet RATE=20 STREAM_DAYS=3)
 	@$(PY) -m commands run

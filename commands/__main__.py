@@ -26,6 +26,7 @@ COMMANDS = {
     "train": "train and test a model",
     "validate": "check events and feature logs",
     "parity": "hold online against offline",
+    "key": "make a key for a caller of the scoring service",
     "status": "show what is there and how far the stream is",
     "compact": "make few files of what the stream landed and logged",
     "replay-dead-letters": "put mended events back on their topics",

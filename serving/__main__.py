@@ -13,6 +13,7 @@ from pathlib import Path
 from contract.model_file import ModelFileError
 from contract.tags import DeclarationError
 from serving.config import ServingConfigError
+from serving.protocols.key_file import KeyFileError
 from serving.ray.launch import RunningService, launch
 from serving.scoring.decision import PolicyError
 from serving.scoring.model import ModelError
@@ -20,7 +21,16 @@ from workspace.files import write_whole
 from workspace.ports import PortError
 from workspace.workspace import Workspace, WorkspaceError
 
-REFUSED = (ServingConfigError, PortError, ModelError, ModelFileError, PolicyError, DeclarationError, WorkspaceError)
+REFUSED = (
+    ServingConfigError,
+    KeyFileError,
+    PortError,
+    ModelError,
+    ModelFileError,
+    PolicyError,
+    DeclarationError,
+    WorkspaceError,
+)
 """What the user can put right; told in one line, without a stack trace."""
 
 STOP_SECONDS = 20.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -43,6 +44,16 @@ class HttpConfig(Section):
     max_instances: Whole = 1000
     max_body_bytes: Whole = 1_000_000
     budget_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 500.0
+
+
+class AuthConfig(Section):
+    """Who may call.
+
+    Attributes:
+        keys: The file of keys, beside `serving.yaml`.
+    """
+
+    keys: Annotated[str, Field(min_length=1)]
 
 
 class BatchConfig(Section):
@@ -92,6 +103,7 @@ class ServingConfig(Section):
         services: The feature services to serve, the default first; each model has its service's name.
         policy: From a score to a decision; None where nothing is decided.
         http: Where it listens.
+        auth: Who may call; None for all, which only a loopback address allows.
         batch: How requests are batched.
         replicas: How many replicas there are.
         files: What it was read from; policy and models are read again when they change.
@@ -102,6 +114,7 @@ class ServingConfig(Section):
     services: Annotated[tuple[str, ...], Field(alias="service", min_length=1)]
     policy: DecisionPolicy | None = None
     http: HttpConfig = HttpConfig()
+    auth: AuthConfig | None = None
     batch: BatchConfig = BatchConfig()
     replicas: ReplicaConfig = ReplicaConfig()
     files: Annotated[tuple[Path, ...], Field(exclude=True, init=False)] = ()
@@ -137,6 +150,35 @@ class ServingConfig(Section):
         if not isinstance(names, list) or not names or not all(isinstance(one, str) and one for one in names):
             raise ValueError(f"expected the name of a feature service, or a list of names, got {given!r}")
         return tuple(names)
+
+    @model_validator(mode="after")
+    def _keys_beyond_this_machine(self) -> ServingConfig:
+        if self.auth is None and not is_loopback(self.http.host):
+            raise ValueError(
+                f"http.host {self.http.host} can be reached from other machines, so callers need keys; write"
+                " 'auth: {keys: keys.yaml}' and into that file the line that `make key NAME=... SCOPES=score` prints, or"
+                " 'host: 127.0.0.1'"
+            )
+        return self
+
+    @property
+    def key_file(self) -> Path | None:
+        """Return the file of keys; None where callers need none."""
+        if self.auth is None:
+            return None
+        return self.files[0].parent / self.auth.keys if self.files else Path(self.auth.keys)
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only this machine can reach an address.
+
+    >>> [is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "10.0.0.1", "scoring.example")]
+    [True, True, True, False, False, False]
+    """
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def load_config(path: Path) -> ServingConfig:

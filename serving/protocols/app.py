@@ -10,8 +10,9 @@ from serving.config import HttpConfig
 from serving.protocols.docs_page import DocsPage
 from serving.protocols.health import Health
 from serving.protocols.http import HttpApp
-from serving.protocols.outcomes import Outcomes
+from serving.protocols.keys import Guarded, KeyRing
 from serving.protocols.openapi import OpenApi
+from serving.protocols.outcomes import Outcomes
 from serving.protocols.v1 import V1, ScoreRows
 from serving.recording.outcomes import OutcomeRecord
 from serving.scoring.scorer import Scorer
@@ -23,15 +24,17 @@ def build_http_app(
     score_rows: ScoreRows | None = None,
     now_us: Callable[[], int] | None = None,
     outcomes: Mapping[str, OutcomeRecord] | None = None,
-) -> HttpApp:
-    """Return the app that answers with these scorers, the default first; see `serving.protocols.v1.V1`.
+    keys: KeyRing | None = None,
+) -> HttpApp | Guarded:
+    """Return the app that answers with these scorers, the default first, to all or to those with a key.
 
-    Without records of outcomes, none are taken.
+    See `serving.protocols.v1.V1`. Without records of outcomes, none are taken.
     """
     clock: dict[str, Any] = {} if now_us is None else {"now_us": now_us}
     routes = [*V1(scorers, limits, score_rows, **clock).routes(), *Health(scorers).routes(), *DocsPage().routes()]
     if outcomes:
         binary = frozenset(name for name, one in scorers.items() if one.service.predicts == "binary")
         routes += Outcomes(outcomes, binary, limits, **clock).routes()
-    described = OpenApi(routes, version("millrace"), with_keys=False)
-    return HttpApp([*routes, *described.routes()])
+    described = OpenApi(routes, version("millrace"), with_keys=keys is not None)
+    app = HttpApp([*routes, *described.routes()])
+    return app if keys is None else Guarded(app, keys)

@@ -12,7 +12,7 @@ from typing import Final
 
 from serving.protocols.answer import Answer, AnswerError, error_body
 from serving.protocols.request import Receive, Request, Scope, Send
-from serving.protocols.router import Handler, Route, Router
+from serving.protocols.router import READ, Handler, Route, Router
 from serving.request.schema import RequestError
 
 _log = logging.getLogger(__name__)
@@ -29,6 +29,15 @@ class HttpApp:
         """Take the routes of all protocols."""
         self._router = Router(routes)
         self.patterns = self._router.patterns
+
+    def scope_of(self, method: str, path: str) -> str:
+        """Return what a caller's key must allow; for what there is not, what the path allows with other methods, or `read`."""
+        routes, _ = self._router.find(path)
+        wanted = "GET" if method == "HEAD" else method
+        for route in routes:
+            if route.method == wanted:
+                return route.scope
+        return routes[0].scope if routes else READ
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI request."""

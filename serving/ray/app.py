@@ -15,6 +15,7 @@ from serving.config import ServingConfig
 from serving.protocols.admission import Admission
 from serving.protocols.app import build_http_app
 from serving.protocols.http import HttpApp
+from serving.protocols.keys import Guarded, KeyRing
 from serving.ray.autoscaling import IN_FLIGHT, POLICY
 from serving.ray.ingress import answer_by
 from serving.recording.outcomes import OutcomeRecord
@@ -60,12 +61,13 @@ class ScoringReplica:
             name: DecisionRecord(workspace.data, one.service, one.schema) for name, one in self._scorers.items()
         }
         self._outcomes = {name: OutcomeRecord.open(workspace.data, name) for name in config.services}
+        self._keys = KeyRing(config.key_file) if config.key_file else None
         batcher = Batcher(self._score, config.batch.max_size, config.batch.wait_ms / 1000)
-        self._app = build_http_app(self._scorers, config.http, batcher.submit, outcomes=self._outcomes)
+        self._app = build_http_app(self._scorers, config.http, batcher.submit, outcomes=self._outcomes, keys=self._keys)
         self._admission = Admission(config.http.budget_ms / 1000)
         answer_by(self._app, self._admission)
 
-    def __serve_build_asgi_app__(self) -> HttpApp:
+    def __serve_build_asgi_app__(self) -> HttpApp | Guarded:
         """Return the app that Ray Serve puts behind its ingress."""
         return self._app
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 
 from serving.config import ServingConfig, load_config
+from serving.protocols.key_file import read_keys
 from serving.ray.environment import serve_environment
 from workspace.ports import free_port
 from workspace.workspace import Workspace
@@ -84,6 +85,7 @@ def launch(
 
     Raises:
         ServingConfigError: `serving.yaml` cannot be used.
+        KeyFileError: Its file of keys cannot be used.
         ServiceError: The registry's service cannot be served as declared.
         ModelFileError: There is no model, or it cannot be read.
         ModelError: It does not fit.
@@ -94,6 +96,8 @@ def launch(
     from serving.scoring.build import SetupReader, build_scorers
 
     config = config or load_config(workspace.repo / "serving.yaml")
+    if config.key_file:
+        read_keys(config.key_file)
     if not wait:
         # Says here what a replica would say in a log, again and again.
         build_scorers(workspace, config.services, SetupReader(workspace.models, config.policy, config.experiments))
