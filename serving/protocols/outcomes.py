@@ -16,10 +16,12 @@ from collections.abc import Callable, Mapping
 from serving.config import HttpConfig
 from serving.protocols.admission import RETRY_AFTER
 from serving.protocols.answer import Answer, AnswerError
+from serving.protocols.described import RETRY_AFTER as RETRIED
+from serving.protocols.described import Operation, Reply
 from serving.protocols.request import Request
-from serving.protocols.router import Route
+from serving.protocols.router import SCORE, Route
 from serving.recording.outcomes import Outcome, OutcomeRecord
-from serving.request.fields import UnfitValueError, describe, to_float64, to_timestamp
+from serving.request.fields import TIMESTAMP_EXAMPLE, UnfitValueError, describe, to_float64, to_timestamp
 from serving.request.schema import RequestError
 
 LIST = "outcomes"
@@ -53,7 +55,41 @@ class Outcomes:
 
     def routes(self) -> list[Route]:
         """Return the routes."""
-        return [Route("POST", "/v1/outcomes", self._take), Route("POST", "/v1/outcomes/{service}", self._take)]
+        return [
+            Route("POST", "/v1/outcomes", self._take, SCORE, lambda: [self._described(self._default, None)]),
+            Route("POST", "/v1/outcomes/{service}", self._take, SCORE, self._all_described),
+        ]
+
+    def _all_described(self) -> list[Operation]:
+        return [self._described(name, f"/v1/outcomes/{name}") for name in self._records]
+
+    def _described(self, name: str, path: str | None) -> Operation:
+        outcome = {"enum": [0, 1, False, True]} if name in self._binary else {"type": ["number", "boolean"]}
+        one = {
+            "type": "object",
+            "required": ["decision_id", "outcome"],
+            "additionalProperties": False,
+            "properties": {
+                "decision_id": {"type": "string", "minLength": 1, "maxLength": MOST_ID},
+                "outcome": outcome,
+                "value": {"type": ["number", "null"]},
+                "event_timestamp": {"type": ["string", "null"], "format": "date-time", "examples": [TIMESTAMP_EXAMPLE]},
+            },
+        }
+        several = {"type": "array", "minItems": 1, "maxItems": self._limits.max_instances, "items": one}
+        taken = {"type": "object", "required": ["accepted"], "properties": {"accepted": {"type": "integer"}}}
+        return Operation(
+            summary=f"Tell what happened after decisions of {name}",
+            tag="v1",
+            body={"anyOf": [one, {"type": "object", "required": [LIST], "properties": {LIST: several}}]},
+            example={"decision_id": "904241514fdc4567-7", "outcome": 1},
+            replies={
+                202: Reply("they will be recorded", taken),
+                422: Reply("a field is missing or does not fit", None),
+                503: Reply("there is no room for them now", None, headers=RETRIED),
+            },
+            path=path,
+        )
 
     async def _take(self, request: Request) -> Answer:
         service = request.names.get("service", self._default)
