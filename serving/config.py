@@ -56,6 +56,18 @@ class AuthConfig(Section):
     keys: Annotated[str, Field(min_length=1)]
 
 
+class IdempotencyConfig(Section):
+    """Where answers are kept for requests that come again with the same `Idempotency-Key`.
+
+    Attributes:
+        redis: The address, `redis://...`; `${NAME}` is taken from the environment.
+        keep_s: How long an answer is kept, seconds.
+    """
+
+    redis: Annotated[str, Field(min_length=1)]
+    keep_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 86_400.0
+
+
 class BatchConfig(Section):
     """How requests that arrive together are scored together.
 
@@ -106,6 +118,7 @@ class ServingConfig(Section):
         auth: Who may call; None for all, which only a loopback address allows.
         batch: How requests are batched.
         replicas: How many replicas there are.
+        idempotency: Where answers are kept for repeated requests; None keeps none.
         files: What it was read from; policy and models are read again when they change.
         experiments: By service, which models share its requests and what is measured. The file gives one experiment, which
             is the default service's, or one under the name of each service.
@@ -117,6 +130,7 @@ class ServingConfig(Section):
     auth: AuthConfig | None = None
     batch: BatchConfig = BatchConfig()
     replicas: ReplicaConfig = ReplicaConfig()
+    idempotency: IdempotencyConfig | None = None
     files: Annotated[tuple[Path, ...], Field(exclude=True, init=False)] = ()
     experiments: Annotated[dict[str, ExperimentConfig], Field(alias="experiment")] = {}
 

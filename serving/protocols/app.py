@@ -10,6 +10,7 @@ from serving.config import HttpConfig
 from serving.protocols.docs_page import DocsPage
 from serving.protocols.health import Health
 from serving.protocols.http import HttpApp
+from serving.protocols.idempotency import KeptAnswers, idempotent
 from serving.protocols.keys import Guarded, KeyRing
 from serving.protocols.openapi import OpenApi
 from serving.protocols.outcomes import Outcomes
@@ -25,13 +26,15 @@ def build_http_app(
     now_us: Callable[[], int] | None = None,
     outcomes: Mapping[str, OutcomeRecord] | None = None,
     keys: KeyRing | None = None,
+    kept: KeptAnswers | None = None,
 ) -> HttpApp | Guarded:
     """Return the app that answers with these scorers, the default first, to all or to those with a key.
 
-    See `serving.protocols.v1.V1`. Without records of outcomes, none are taken.
+    See `serving.protocols.v1.V1`. Without records of outcomes, none are taken; without kept answers, no request is repeated.
     """
     clock: dict[str, Any] = {} if now_us is None else {"now_us": now_us}
-    routes = [*V1(scorers, limits, score_rows, **clock).routes(), *Health(scorers).routes(), *DocsPage().routes()]
+    scoring = idempotent(V1(scorers, limits, score_rows, **clock).routes(), kept, limits)
+    routes = [*scoring, *Health(scorers).routes(), *DocsPage().routes()]
     if outcomes:
         binary = frozenset(name for name, one in scorers.items() if one.service.predicts == "binary")
         routes += Outcomes(outcomes, binary, limits, **clock).routes()

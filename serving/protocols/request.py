@@ -33,7 +33,7 @@ class Request:
         deadline: Until when an answer is of use, in seconds of `time.monotonic`; None for no such bound.
     """
 
-    __slots__ = ("_headers", "_query", "_receive", "deadline", "method", "names", "path")
+    __slots__ = ("_body", "_headers", "_query", "_receive", "deadline", "method", "names", "path")
 
     def __init__(self, scope: Scope, receive: Receive, names: Mapping[str, str]) -> None:
         """Take an ASGI scope and what its body comes from."""
@@ -43,6 +43,7 @@ class Request:
         self._headers: Sequence[tuple[bytes, bytes]] = scope.get("headers", ())
         self._query: bytes = scope.get("query_string", b"")
         self._receive = receive
+        self._body: bytes | None = None
         self.deadline: float | None = scope.get(DEADLINE)
 
     def header(self, name: bytes) -> str | None:
@@ -57,12 +58,17 @@ class Request:
         return dict(parse_qsl(self._query.decode("latin-1"), keep_blank_values=True))
 
     async def body(self, most: int) -> bytes:
-        """Read the body, and inflate one that is sent compressed.
+        """Read the body, and inflate one that is sent compressed; the second time the same.
 
         Raises:
             AnswerError: It has more than `most` bytes, or more when it is inflated; its encoding is not known; or the caller
                 went away.
         """
+        if self._body is None:
+            self._body = await self._read(most)
+        return self._body
+
+    async def _read(self, most: int) -> bytes:
         encoding: bytes | None = None
         for name, value in self._headers:
             if name == b"content-encoding":

@@ -10,6 +10,7 @@ Without a service, the default one is meant.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, cast
@@ -20,8 +21,9 @@ from serving.protocols.answer import Answer, AnswerError
 from serving.protocols.request import Request
 from serving.protocols.router import READ, SCORE, Route
 from serving.protocols.v1_described import V1Described
-from serving.request.schema import CANDIDATES, Row
+from serving.request.schema import CANDIDATES, CONTRIBUTIONS, EXPLAIN, Row
 from serving.scoring.batcher import DeadlineError, Part
+from serving.scoring.contributions import Contributions, contributions_of
 from serving.scoring.scorer import Scored, Scorer, iso_timestamp
 
 ScoreRows = Callable[[str, Sequence[Row], float | None], Awaitable[list[Part]]]
@@ -67,7 +69,7 @@ class V1:
         most = self._limits.max_instances
         body = await request.json(self._limits.max_body_bytes)
         schema = scorer.schema
-        explain = schema.wants_features(body)
+        explain, contributions = schema.asks_for(body, EXPLAIN), schema.asks_for(body, CONTRIBUTIONS)
         if scorer.service.predicts == "ranking":
             rows, is_batch = schema.parse_candidates(body, self._now_us(), most), True
         else:
@@ -78,6 +80,9 @@ class V1:
             for part in parts
             for row in range(part.start, part.start + part.size)
         ]
+        if contributions:
+            for answer, one in zip(answers, await asyncio.to_thread(_contributions, parts), strict=True):
+                answer[CONTRIBUTIONS] = one.as_json()
         versions = {answer["version"] for answer in answers}
         common: dict[str, object] = {"model": name, "degraded": any(map(_is_degraded, parts))}
         if len(versions) == 1 and is_batch:
@@ -124,6 +129,10 @@ class V1:
         if name not in self._scorers:
             raise AnswerError(404, f"service {name} is not served; there are {', '.join(self._scorers)}")
         return name, self._scorers[name]
+
+
+def _contributions(parts: Sequence[Part]) -> list[Contributions]:
+    return [one for part in parts for one in contributions_of(part.scored, range(part.start, part.start + part.size))]
 
 
 def _is_degraded(part: Part) -> bool:

@@ -114,11 +114,16 @@ def _prediction(scorer: Scorer) -> dict[str, Any]:
         },
     }
     described: dict[str, Any] = {
+        "decision_id": {"type": "string", "description": "by which its outcome is told, and its record found"},
         "score": score,
         "version": {"type": "string", "description": "of the model; beside the predictions where all have the same"},
         "arm": {"type": "string", "description": "the alias of the model, where there are several"},
         "missing_counts": {**counts, "description": "stored features without a value, by reason; where there are such"},
         "features": {"type": "object", "description": "the features, where they were asked for"},
+        "contributions": {
+            "type": "object",
+            "description": "how much each feature moved the margin, the strongest first; where they were asked for",
+        },
         "missing": {**missing, "description": "which have no value and why, where features were asked for"},
     }
     if scorer.setup.policy is None:
@@ -162,6 +167,7 @@ def _ranking(scorer: Scorer) -> Schema:
         "features",
         "missing",
         "missing_counts",
+        "contributions",
     ):  # a candidate may have a field of that name, which comes back
         told[name] = {"description": told[name]["description"]}
     one = {"type": "object", "required": [*_required(scorer), "index"], "properties": {**told, "index": place}}

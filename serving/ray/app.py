@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -18,6 +19,7 @@ from serving.protocols.http import HttpApp
 from serving.protocols.keys import Guarded, KeyRing
 from serving.ray.autoscaling import IN_FLIGHT, POLICY
 from serving.ray.ingress import answer_by
+from serving.ray.kept_answers import RedisAnswers
 from serving.recording.outcomes import OutcomeRecord
 from serving.reload import Reloader
 from serving.request.schema import Row
@@ -31,6 +33,9 @@ NAME = "scoring"
 
 STORE_SHARE = 0.5
 """Which part of the latency budget a read of the online store may take."""
+
+KEPT_SHARE = 0.2
+"""Which part of it each call to where answers are kept may take."""
 
 MOST_ONGOING = 100_000
 """Ray Serve's own bound is out of the way: it would queue what `serving.protocols.admission` refuses."""
@@ -62,8 +67,14 @@ class ScoringReplica:
         }
         self._outcomes = {name: OutcomeRecord.open(workspace.data, name) for name in config.services}
         self._keys = KeyRing(config.key_file) if config.key_file else None
+        kept = None
+        if config.idempotency:
+            url = os.path.expandvars(config.idempotency.redis)
+            kept = RedisAnswers(url, config.idempotency.keep_s, config.http.budget_ms / 1000 * KEPT_SHARE)
         batcher = Batcher(self._score, config.batch.max_size, config.batch.wait_ms / 1000)
-        self._app = build_http_app(self._scorers, config.http, batcher.submit, outcomes=self._outcomes, keys=self._keys)
+        self._app = build_http_app(
+            self._scorers, config.http, batcher.submit, outcomes=self._outcomes, keys=self._keys, kept=kept
+        )
         self._admission = Admission(config.http.budget_ms / 1000)
         answer_by(self._app, self._admission)
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from contract.service import EVENT_TIMESTAMP
 from serving.request.fields import FLOAT32_MAX, INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN, TIMESTAMP_EXAMPLE
-from serving.request.schema import CANDIDATES, EXPLAIN, INSTANCES, RequestSchema
+from serving.request.schema import CANDIDATES, CONTRIBUTIONS, EXPLAIN, INSTANCES, RequestSchema
 
 Schema = dict[str, Any]
 
@@ -98,7 +98,10 @@ def example_ranking(schema: RequestSchema) -> dict[str, Any]:
     return {CANDIDATES: [example_row(schema)]}
 
 
-_ASKED: Final[Schema] = {EXPLAIN: {"type": "boolean", "description": "whether to answer with the features"}}
+_ASKED: Final[Schema] = {
+    EXPLAIN: {"type": "boolean", "description": "whether to answer with the features"},
+    CONTRIBUTIONS: {"type": "boolean", "description": "whether to answer with how much each feature moved the score"},
+}
 
 
 def _in_either_place(name: str) -> Schema:

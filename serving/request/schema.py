@@ -16,8 +16,10 @@ from serving.request.fields import TIMESTAMP_EXAMPLE, Converter, UnfitValueError
 INSTANCES = "instances"
 CANDIDATES = "candidates"
 EXPLAIN = "features"
-RESERVED = (INSTANCES, CANDIDATES, EXPLAIN)
-"""Keys of a request body that are not fields: instances of a batch, candidates of a ranking, whether to return features."""
+CONTRIBUTIONS = "contributions"
+RESERVED = (INSTANCES, CANDIDATES, EXPLAIN, CONTRIBUTIONS)
+"""Keys of a request body that are not fields: instances of a batch, candidates of a ranking, whether to return features, and
+how much each moved the score."""
 
 Row = tuple[object, ...]
 """One checked request: the event timestamp (UTC microseconds), then the values in the order of the schema's fields."""
@@ -134,15 +136,15 @@ class RequestSchema:
         return rows
 
     @staticmethod
-    def wants_features(body: object) -> bool:
-        """Tell whether the request asks for its features.
+    def asks_for(body: object, name: str) -> bool:
+        """Tell whether the request asks for its features (`EXPLAIN`), or for their contributions.
 
         Raises:
-            RequestError: `features` is neither true nor false.
+            RequestError: What it says is neither true nor false.
         """
-        asked = body.get(EXPLAIN, False) if isinstance(body, dict) else False
+        asked = body.get(name, False) if isinstance(body, dict) else False
         if not isinstance(asked, bool):
-            raise RequestError(EXPLAIN, f"expected true or false, got {describe(asked)}")
+            raise RequestError(name, f"expected true or false, got {describe(asked)}")
         return asked
 
     def describe(self) -> list[dict[str, object]]:

@@ -146,3 +146,13 @@ def test_fault_of_the_service_is_a_500_without_its_details(
     answer = call("POST", "/v1/score", json=request_body)
     assert answer.status_code == 500
     assert answer.json() == {"error": {"field": None, "message": "the service failed; its log says why"}}
+
+
+def test_contributions_come_with_each_score_if_asked(call: Call, request_body: dict[str, object]) -> None:
+    body = {"instances": [request_body, {**request_body, "user_id": "bob"}], "contributions": True}
+    for one in call("POST", "/v1/score", json=body).json()["predictions"]:
+        assert set(one["contributions"]) == {"base", "features"}
+    alone = call("POST", "/v1/score", json={**request_body, "contributions": True}).json()["contributions"]
+    assert alone["features"][0].keys() == {"feature", "contribution"}
+    answer = call("POST", "/v1/score", json={**request_body, "contributions": 1})
+    assert (answer.status_code, answer.json()["error"]["field"]) == (422, "contributions")

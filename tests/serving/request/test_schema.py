@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from serving.request.fields import UnfitValueError, to_timestamp
 from serving.request.schema import RequestError, RequestField, RequestSchema
 
 NOW_US = 1_800_000_000_000_000
@@ -103,11 +104,17 @@ def test_batch_keeps_its_order() -> None:
 
 
 def test_features_flag_must_be_a_boolean() -> None:
-    assert RequestSchema.wants_features({"features": True})
+    assert RequestSchema.asks_for({"features": True}, "features")
     with pytest.raises(RequestError, match='expected true or false, got the string "yes"'):
-        RequestSchema.wants_features({"features": "yes"})
+        RequestSchema.asks_for({"features": "yes"}, "features")
 
 
 def test_type_that_json_cannot_carry_is_refused_when_the_schema_is_made() -> None:
     with pytest.raises(ValueError, match="photo: bytes cannot be sent as JSON"):
         RequestSchema((RequestField("photo", "bytes", False),))
+
+
+@pytest.mark.parametrize("given", ["0001-01-01T00:04:00+02:00", "9999-12-31T23:59:00-02:00"])
+def test_time_that_its_zone_moves_out_of_the_calendar_is_refused(given: str) -> None:
+    with pytest.raises(UnfitValueError, match="expected an ISO 8601 date and time"):
+        to_timestamp(given)

@@ -39,7 +39,8 @@ def test_only_what_is_needed_is_looked_up(scorer: Scorer) -> None:
 
 def test_service_that_is_not_there_is_told_with_those_that_are(workspace: Workspace) -> None:
     with pytest.raises(
-        ServiceError, match=r"clicks_v9 is not in the registry \(known: click_v1, everything\); name one of these"
+        ServiceError,
+        match=r"clicks_v9 is not in the registry \(known: click_v1, everything, rank_v1\); name one of these",
     ):
         read_service(open_store(workspace), "clicks_v9")
 
