@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from datetime import date
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from contract.label import ServiceError
 from contract.model_aliases import ALIAS, CHAMPION
+from serving.experiments.metrics import NEEDS_ACCEPT, NEEDS_VALUE, MetricName
 from serving.experiments.split import Split
 from serving.request.schema import RequestField
 
@@ -18,11 +19,6 @@ UNIT_KINDS: Final = ("int64", "int32", "string")
 """Of what type the field may be whose values are divided among arms."""
 
 VALUE_KINDS: Final = ("int64", "int32", "float64", "float32")
-
-MetricName = Literal[
-    "accept_rate", "outcome_rate", "catch_rate", "miss_rate", "saved", "lost", "log_loss", "degraded_rate", "latency_ms"
-]
-"""The measurements; `serving.experiments.metrics` says what each is."""
 
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Name = Annotated[str, Field(min_length=1)]
@@ -59,7 +55,7 @@ class ExperimentConfig(Part):
         value: The request field that says how much is at stake; needed by `saved` and `lost`.
         guardrail: What stops an arm; one, or a list.
         alpha: How often, at most, an experiment without a difference may be taken for one with, however often it is looked at.
-        sharpest_at: At how many units an arm the intervals are narrowest for what was seen.
+        sharpest_at: At how many decisions an arm the intervals are narrowest for what was seen.
         since: The first day whose decisions count, UTC; None counts all that the versions now in the arms have made.
     """
 
@@ -105,9 +101,9 @@ class ExperimentConfig(Part):
         if twice:
             raise ValueError(f"{', '.join(twice)} stands twice among arms and shadow; an alias decides or is a shadow")
         for metric in (self.metric, *(one.metric for one in self.guardrail)):
-            if metric in ("accept_rate", "catch_rate", "miss_rate", "saved", "lost") and not self.accept:
+            if metric in NEEDS_ACCEPT and not self.accept:
                 raise ValueError(f"{metric} needs accept; name the decisions that accept, such as accept: [approve]")
-            if metric in ("saved", "lost") and self.value is None:
+            if metric in NEEDS_VALUE and self.value is None:
                 raise ValueError(f"{metric} needs value; name the request field that says how much is at stake")
         return self
 

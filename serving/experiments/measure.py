@@ -1,0 +1,273 @@
+"""Measures the arms of an experiment from the records of decisions and outcomes.
+
+Only decisions count that an arm's present version made, from the experiment's first day on. The work is one pass over some columns
+of those days, in DuckDB, with one row a unit in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from serving.experiments.auroc import auroc_moments
+from serving.experiments.config import ExperimentConfig
+from serving.experiments.metrics import METRICS, NEEDS_ACCEPT, NEEDS_VALUE, MetricName
+from serving.experiments.sequential import Moments, estimate_mean
+from serving.recording.files import recorded_files
+from serving.recording.outcomes import decisions_folder, outcomes_folder
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+QUANTILES: Final = {"p50": 0.5, "p99": 0.99}
+LEAST_PROBABILITY: Final = 1e-7
+"""Scores nearer to 0 or 1 than this count as this, in the log loss."""
+
+TRIES: Final = 5
+
+Range = tuple[float, float | None, float | None]
+"""An estimate and its interval; an end is None where nothing can be said yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArmMeasured:
+    """What the decisions of one arm came to.
+
+    Attributes:
+        counts: `decisions`, `units`, `known` (outcomes), `positives`, and `caught` and `missed` of them; the last two, and what
+            was `saved` and `lost`, where the experiment says what accepts and what is at stake.
+        moments: By metric.
+        latency: Its quantiles, milliseconds.
+    """
+
+    counts: Mapping[str, float]
+    moments: Mapping[MetricName, Moments]
+    latency: Mapping[str, Range]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was measured of an experiment.
+
+    Attributes:
+        arms: By alias; an arm without decisions is absent.
+        outcomes: How many decisions have been told an outcome.
+        unmatched: How many of those decisions are not in the record of the days that count, so far.
+    """
+
+    arms: Mapping[str, ArmMeasured]
+    outcomes: int
+    unmatched: int
+
+
+def measured_metrics(config: ExperimentConfig) -> tuple[MetricName, ...]:
+    """Return what can be measured of an experiment."""
+    return tuple(
+        name
+        for name in METRICS
+        if (config.accept or name not in NEEDS_ACCEPT) and (config.value or name not in NEEDS_VALUE)
+    )
+
+
+def measure(
+    data: Path,
+    service: str,
+    config: ExperimentConfig,
+    versions: Mapping[str, str],
+    is_binary: bool = True,
+    threads: int = 1,
+) -> Measured:
+    """Measure the arms of a service's experiment.
+
+    Args:
+        data: The data folder.
+        service: The service.
+        config: Its experiment.
+        versions: The version of each alias now.
+        is_binary: Whether outcomes are 0 or 1; the scores are then probabilities.
+        threads: How many the work may take.
+    """
+    import duckdb
+
+    for attempt in range(TRIES):
+        try:
+            with duckdb.connect(config={"threads": threads, "preserve_insertion_order": False}) as connection:
+                return _measure(connection, data, service, config, versions, is_binary)
+        except (
+            duckdb.IOException,
+            FileNotFoundError,
+        ):  # a file was merged into another between its listing and its reading
+            if attempt == TRIES - 1:
+                raise
+    raise AssertionError
+
+
+def _measure(
+    connection: DuckDBPyConnection,
+    data: Path,
+    service: str,
+    config: ExperimentConfig,
+    versions: Mapping[str, str],
+    is_binary: bool,
+) -> Measured:
+    decisions = [str(path) for path in recorded_files(decisions_folder(data, service), config.since)]
+    outcomes = [str(path) for path in recorded_files(outcomes_folder(data, service), config.since)]
+    if not decisions:
+        return Measured({}, 0, 0)
+    _make_outcomes(connection, outcomes)
+    _make_decisions(
+        connection, decisions, config, {alias: versions[alias] for alias in config.arms if alias in versions}
+    )
+    metrics = measured_metrics(config)
+    if not is_binary:
+        metrics = tuple(one for one in metrics if one in ("outcome_rate", "accept_rate", "degraded_rate", "latency_ms"))
+    moments = _moments(connection, metrics)
+    counts = _counts(connection)
+    arms = {
+        alias: ArmMeasured(
+            _told(counts[alias], config),
+            {**moments[alias], **({"auroc": _auroc(connection, alias)} if is_binary else {})},
+            _latency(connection, alias, config),
+        )
+        for alias in config.arms
+        if alias in counts
+    }
+    told, matched = connection.execute(
+        "SELECT (SELECT count(*) FROM outcomes),"
+        " (SELECT count(*) FROM outcomes SEMI JOIN read_parquet($files, union_by_name = true) USING (decision_id))",
+        {"files": decisions},
+    ).fetchall()[0]
+    return Measured(arms, told, told - matched)
+
+
+def _make_outcomes(connection: DuckDBPyConnection, files: list[str]) -> None:
+    """Make a table of what counts of the outcomes: of each decision's the latest, and of equal times the last received."""
+    if not files:
+        connection.execute("CREATE TEMP TABLE outcomes (decision_id TEXT, outcome DOUBLE, worth DOUBLE)")
+        return
+    connection.execute(
+        """
+        CREATE TEMP TABLE outcomes AS
+        SELECT decision_id, told[1] AS outcome, told[2] AS worth FROM (
+            SELECT decision_id, arg_max((outcome, value), (event_timestamp, received_at)) AS told
+            FROM read_parquet($files, union_by_name = true) GROUP BY decision_id)
+        """,
+        {"files": files},
+    )
+
+
+def _make_decisions(
+    connection: DuckDBPyConnection, files: list[str], config: ExperimentConfig, versions: Mapping[str, str]
+) -> None:
+    """Make a table of the decisions that count, each with its outcome where that is known."""
+    value = _quoted(config.value) if config.value else "NULL"
+    connection.execute(
+        f"""
+        CREATE TEMP TABLE decisions AS
+        SELECT arm, unit, decision, degraded, latency_us, score, outcome,
+            greatest({LEAST_PROBABILITY}, least(1 - {LEAST_PROBABILITY}, score)) AS probability,
+            coalesce(decision IN (SELECT unnest($accept::TEXT[])), false) AS is_accepted,
+            outcome IS NOT NULL AS is_known,
+            coalesce(outcome > 0.5, false) AS is_positive,
+            coalesce(worth, stake, 0)::DOUBLE AS stake
+        FROM (
+            SELECT decision_id, arm, decision, degraded, latency_us, score, {_quoted(config.unit)} AS unit, {value} AS stake
+            FROM read_parquet($files, union_by_name = true)
+            SEMI JOIN (SELECT unnest($aliases::TEXT[]) AS arm, unnest($versions::TEXT[]) AS model_version) USING (arm, model_version)
+        ) LEFT JOIN outcomes USING (decision_id)
+        """,
+        {
+            "accept": list(config.accept),
+            "files": files,
+            "aliases": list(versions),
+            "versions": list(versions.values()),
+        },
+    )
+
+
+def _moments(connection: DuckDBPyConnection, metrics: tuple[MetricName, ...]) -> dict[str, dict[MetricName, Moments]]:
+    """Return the moments of every metric by arm."""
+    sums, means, deviations = [], [], []
+    for index, name in enumerate(metrics):
+        value, of = METRICS[name].value, METRICS[name].of
+        sums.append(
+            f"count(*) FILTER ({of}) AS n{index}, coalesce(sum({value}) FILTER ({of}), 0)::DOUBLE AS s{index},"
+            f" coalesce(sum(({value})::DOUBLE * ({value})) FILTER ({of}), 0) AS q{index}"
+        )
+        means.append(f"sum(s{index}) / nullif(sum(n{index}), 0) AS m{index}")
+        z = f"(s{index} - m{index} * n{index})"
+        deviations.append(
+            f"sum(n{index})::DOUBLE, sum(s{index}), sum(q{index}), count_if(n{index} > 0)::DOUBLE,"
+            f" coalesce(sum({z} ** 2), 0), coalesce(sum({z} ** 4), 0)"
+        )
+    rows = connection.execute(
+        f"""
+        WITH units AS (SELECT arm, unit, {", ".join(sums)} FROM decisions GROUP BY arm, unit),
+        means AS (SELECT arm, {", ".join(means)} FROM units GROUP BY arm)
+        SELECT arm, {", ".join(deviations)} FROM units JOIN means USING (arm) GROUP BY arm
+        """
+    ).fetchall()
+    return {
+        arm: {name: Moments.of_sums(*sums[6 * index : 6 * index + 6]) for index, name in enumerate(metrics)}
+        for arm, *sums in rows
+    }
+
+
+def _counts(connection: DuckDBPyConnection) -> dict[str, dict[str, float]]:
+    found = connection.execute(
+        """
+        SELECT arm, count(*) AS decisions, count(DISTINCT unit) AS units, count_if(is_known) AS known,
+            count_if(is_positive) AS positives, count_if(is_positive AND NOT is_accepted) AS caught,
+            count_if(is_positive AND is_accepted) AS missed,
+            coalesce(sum(stake) FILTER (is_positive AND NOT is_accepted), 0) AS saved,
+            coalesce(sum(stake) FILTER (is_positive AND is_accepted), 0) AS lost
+        FROM decisions GROUP BY arm
+        """
+    )
+    names = [one[0] for one in found.description or ()][1:]
+    return {arm: dict(zip(names, values, strict=True)) for arm, *values in found.fetchall()}
+
+
+def _told(counts: Mapping[str, float], config: ExperimentConfig) -> dict[str, float]:
+    """Leave out the counts that the experiment gives no meaning."""
+    without = set() if config.accept and config.value else {"saved", "lost"}
+    without |= set() if config.accept else {"caught", "missed"}
+    return {name: value for name, value in counts.items() if name not in without}
+
+
+def _auroc(connection: DuckDBPyConnection, alias: str) -> Moments:
+    found: dict[str, Any] = connection.execute(
+        "SELECT score, is_positive, dense_rank() OVER (ORDER BY unit) - 1 AS unit FROM decisions WHERE is_known AND arm = $arm",
+        {"arm": alias},
+    ).fetchnumpy()
+    scores = np.asarray(found["score"], dtype=np.float64)
+    return auroc_moments(
+        scores, np.asarray(found["is_positive"], dtype=np.bool_), np.asarray(found["unit"], dtype=np.int64)
+    )
+
+
+def _latency(connection: DuckDBPyConnection, alias: str, config: ExperimentConfig) -> dict[str, Range]:
+    """Return quantiles with intervals: those at the ends of the interval of the share of decisions that are quicker."""
+    size = float(connection.execute("SELECT count(latency_us) FROM decisions WHERE arm = ?", [alias]).fetchall()[0][0])
+    if not size:
+        return {}
+    asked: list[float] = []
+    for share in QUANTILES.values():
+        spread, rare = np.array(share * (1 - share)), np.array(size * min(share, 1 - share))
+        moments = Moments(np.array(share), spread / size, spread, np.array(size), rare)
+        estimate = estimate_mean(moments, config.alpha, config.sharpest_at)
+        asked += [share, max(float(estimate.low), -1.0), min(float(estimate.high), 2.0)]
+    (quantiles,) = connection.execute(
+        "SELECT quantile_cont(latency_us / 1000, $shares) FROM decisions WHERE arm = $arm",
+        {"shares": [min(max(one, 0.0), 1.0) for one in asked], "arm": alias},
+    ).fetchall()[0]
+    ends = [value if 0 <= share <= 1 else None for share, value in zip(asked, quantiles, strict=True)]
+    return {name: (quantiles[3 * index], *ends[3 * index + 1 : 3 * index + 3]) for index, name in enumerate(QUANTILES)}
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
