@@ -70,12 +70,21 @@ class Reloader:
         except REFUSED as error:
             self.problem = str(error)
             _log.error("not taken over, what was goes on: %s", error)
+            self._stop_arms()
             return False
         for name, setup in setups.items():
             self._scorers[name].setup = setup
         self._setup.forget(setups)
         self.problem = None
         return True
+
+    def _stop_arms(self) -> None:
+        """Stop an arm that does harm though something else cannot be taken over."""
+        for name, scorer in self._scorers.items():
+            try:
+                self._setup.stop_arms(name, scorer.setup)
+            except ServiceError as error:
+                _log.error("%s", error)
 
     def _read(self, scorer: Scorer) -> Setup:
         setup = self._setup(scorer.service, scorer.schema)

@@ -1,14 +1,15 @@
-"""Looks at the experiments of a workspace again and again: measures, stops arms that do harm, writes the reports."""
+"""Looks at experiments: measures, stops arms that do harm, writes the reports."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from contract.model_aliases import read_aliases
+from contract.model_aliases import CHAMPION, read_aliases
+from contract.model_file import FILE, load_model
 from serving.experiments.config import ExperimentConfig
 from serving.experiments.guard import arms_to_stop
 from serving.experiments.measure import Measured, measure
@@ -20,43 +21,54 @@ _log = logging.getLogger(__name__)
 
 
 class ExperimentMonitor:
-    """Watches over the experiments of some services.
+    """Watches over the experiments of a workspace.
 
     Args:
         data: The data folder.
         models: The folder of models.
-        binary: The services whose outcomes are 0 or 1.
         now: The time, aware.
     """
 
-    def __init__(
-        self,
-        data: Path,
-        models: Path,
-        binary: frozenset[str],
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
+    def __init__(self, data: Path, models: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._data = data
         self._models = models
-        self._binary = binary
         self._now = now
+        self._predicts: dict[str, str] = {}
 
-    def look(self, experiments: Mapping[str, ExperimentConfig]) -> dict[str, Json]:
-        """Measure each experiment, stop the arms that do harm, and write and return the reports by service."""
-        return {service: self._look(service, config) for service, config in experiments.items()}
+    def look(self, service: str, config: ExperimentConfig) -> Json:
+        """Measure a service's experiment, stop the arms that do harm, write the report and return it.
 
-    def _look(self, service: str, config: ExperimentConfig) -> Json:
-        versions = read_aliases(self._models, service)
-        measured = measure(self._data, service, config, versions, service in self._binary)
-        self._guard(service, config, versions, measured)
-        stopped = read_stopped(self._models, service)
-        report = experiment_report(service, config, versions, stopped, measured, self._now())
-        write_whole(report_path(self._data, service), json.dumps(report))
-        return report
-
-    def _guard(self, service: str, config: ExperimentConfig, versions: Mapping[str, str], measured: Measured) -> None:
+        Raises:
+            ModelFileError: There is no champion, or its file cannot be read.
+            ServiceError: The file of stopped arms cannot be read.
+            HeldError: A person stops or resumes an arm at this moment.
+        """
+        versions, measured = self._measure(service, config)
         stopped = read_stopped(self._models, service)
         for alias, reason in arms_to_stop(measured, config, stopped).items():
             at = self._now().isoformat(timespec="seconds")
             stop_arm(self._models, service, alias, Stop(at, reason, versions[alias]))
             _log.warning("%s: arm %s is stopped: %s", service, alias, reason)
+        report = self._report(service, config, versions, measured)
+        write_whole(report_path(self._data, service), json.dumps(report))
+        return report
+
+    def peek(self, service: str, config: ExperimentConfig, threads: int = 1) -> Json:
+        """Measure and return the report; stop and write nothing. Raises as `look` does."""
+        versions, measured = self._measure(service, config, threads)
+        return self._report(service, config, versions, measured)
+
+    def forget(self, services: Iterable[str]) -> None:
+        """Remove the reports of services that have no experiment any more."""
+        for service in services:
+            report_path(self._data, service).unlink(missing_ok=True)
+
+    def _measure(self, service: str, config: ExperimentConfig, threads: int = 1) -> tuple[dict[str, str], Measured]:
+        versions = read_aliases(self._models, service)
+        if service not in self._predicts:
+            self._predicts[service] = load_model(self._models / service / versions[CHAMPION] / FILE).predicts
+        is_binary = self._predicts[service] == "binary"
+        return versions, measure(self._data, service, config, versions, is_binary, threads)
+
+    def _report(self, service: str, config: ExperimentConfig, versions: Mapping[str, str], measured: Measured) -> Json:
+        return experiment_report(service, config, versions, read_stopped(self._models, service), measured, self._now())

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from serving.config import HttpConfig
 from serving.protocols.docs_page import DocsPage
+from serving.protocols.experiments import Experiments
 from serving.protocols.health import Health
 from serving.protocols.http import HttpApp
 from serving.protocols.idempotency import KeptAnswers, idempotent
@@ -27,10 +29,12 @@ def build_http_app(
     outcomes: Mapping[str, OutcomeRecord] | None = None,
     keys: KeyRing | None = None,
     kept: KeptAnswers | None = None,
+    data: Path | None = None,
 ) -> HttpApp | Guarded:
     """Return the app that answers with these scorers, the default first, to all or to those with a key.
 
-    See `serving.protocols.v1.V1`. Without records of outcomes, none are taken; without kept answers, no request is repeated.
+    See `serving.protocols.v1.V1`. Without records of outcomes, none are taken; without kept answers, no request is repeated; without a data folder, nothing is told of
+    experiments.
     """
     clock: dict[str, Any] = {} if now_us is None else {"now_us": now_us}
     scoring = idempotent(V1(scorers, limits, score_rows, **clock).routes(), kept, limits)
@@ -38,6 +42,8 @@ def build_http_app(
     if outcomes:
         binary = frozenset(name for name, one in scorers.items() if one.service.predicts == "binary")
         routes += Outcomes(outcomes, binary, limits, **clock).routes()
+    if data is not None:
+        routes += Experiments(data, tuple(scorers)).routes()
     described = OpenApi(routes, version("millrace"), with_keys=keys is not None)
     app = HttpApp([*routes, *described.routes()])
     return app if keys is None else Guarded(app, keys)

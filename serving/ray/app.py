@@ -73,7 +73,13 @@ class ScoringReplica:
             kept = RedisAnswers(url, config.idempotency.keep_s, config.http.budget_ms / 1000 * KEPT_SHARE)
         batcher = Batcher(self._score, config.batch.max_size, config.batch.wait_ms / 1000)
         self._app = build_http_app(
-            self._scorers, config.http, batcher.submit, outcomes=self._outcomes, keys=self._keys, kept=kept
+            self._scorers,
+            config.http,
+            batcher.submit,
+            outcomes=self._outcomes,
+            keys=self._keys,
+            kept=kept,
+            data=workspace.data,
         )
         self._admission = Admission(config.http.budget_ms / 1000)
         answer_by(self._app, self._admission)

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 
 from serving.config import ServingConfig, load_config
+from serving.monitor import MonitorThread
 from serving.protocols.key_file import read_keys
 from serving.ray.environment import serve_environment
 from workspace.ports import free_port
@@ -35,11 +36,13 @@ class RunningService:
         url: Where it answers, such as `http://127.0.0.1:8000`.
         wanted_port: The port that was asked for; another one is used if it was taken.
         is_deployed: Whether it answers there; False only while it starts.
+        monitor: What watches over its experiments.
     """
 
     url: str
     wanted_port: int
     is_deployed: bool
+    monitor: MonitorThread
     _folder: Path
 
     def stop(self) -> None:
@@ -49,6 +52,7 @@ class RunningService:
 
         from serving.ray.app import NAME
 
+        self.monitor.stop()
         if ray.is_initialized():
             if self.is_deployed:
                 serve.delete(NAME)  # lets requests under way finish
@@ -107,7 +111,8 @@ def launch(
     folder = Path(tempfile.mkdtemp(prefix="millrace-", dir="/tmp"))  # Ray's socket paths must be short
     metrics_port = free_port(host, 0)
     os.environ.update(serve_environment(folder, (metrics_port, free_port(host, metrics_port + 1))))
-    service = RunningService(f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{chosen}", wanted, False, folder)
+    url = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{chosen}"
+    service = RunningService(url, wanted, False, MonitorThread(workspace, config), folder)
     try:
         http = config.http.model_copy(update={"port": chosen})
         _deploy(workspace, config.model_copy(update={"http": http}), folder, wait)
@@ -115,6 +120,7 @@ def launch(
     except BaseException:
         service.stop()
         raise
+    service.monitor.start()
     return replace(service, is_deployed=True)
 
 

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from contract.model_aliases import CHAMPION
+from serving.experiments.split import Split
 from serving.scoring.features import FeatureBatch
 from serving.scoring.model import Model
 from serving.scoring.prediction_cache import PredictionCache
 from stores.cells.column import Column
 
-Assign = Callable[[Mapping[str, Column]], npt.NDArray[np.int8]]
-"""Gives each request, by its columns, the index of its arm."""
+
+class Assignment:
+    """Gives each request, by its columns, the index of its arm.
+
+    Args:
+        split: How.
+    """
+
+    def __init__(self, split: Split) -> None:
+        self._split = split
+
+    def __call__(self, request: Mapping[str, Column]) -> npt.NDArray[np.int8]:
+        """Return the arms of some requests as places in the split's aliases."""
+        return self._split.assign(request[self._split.unit].values)
+
+    def stop(self, stopped: Collection[str]) -> None:
+        """Give the units of these arms, and of no others, to the champion from now on."""
+        self._split = replace(self._split, stopped=frozenset(stopped))
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +46,7 @@ class Arms:
     """
 
     models: Mapping[str, Model]
-    assign: Assign | None = None
+    assign: Assignment | None = None
     shadows: Mapping[str, Model] | None = None
 
     @property

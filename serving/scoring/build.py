@@ -11,8 +11,9 @@ from contract.model_aliases import ALIASES, CHAMPION, read_aliases
 from contract.model_file import CURRENT, FILE, ModelFileError, current_version
 from contract.service import Service, read_service
 from serving.experiments.config import ExperimentConfig, check_experiment
+from serving.experiments.stopped import STOPPED, read_stopped
 from serving.request.schema import RequestSchema
-from serving.scoring.arms import Arms
+from serving.scoring.arms import Arms, Assignment
 from serving.scoring.decision import BoundPolicy
 from serving.scoring.model import Model, check_fit, read_model
 from serving.scoring.policy import DecisionPolicy
@@ -44,7 +45,7 @@ class SetupReader:
             ModelFileError: There is no model, or it cannot be read.
             ModelError: It does not fit.
             PolicyError: The policy does not.
-            ServiceError: The experiment divides by what a request does not have.
+            ServiceError: The experiment divides by what a request does not have, or the file of stopped arms cannot be read.
         """
         arms = self._arms(service, schema)
         if self.policy is None or service.predicts != "binary":
@@ -64,16 +65,25 @@ class SetupReader:
                     f"{service.name}: the experiment names {alias}, and no version has that alias; run"
                     f" `make challenge SERVICE={service.name} ALIAS={alias} VERSION=...`."
                 )
-        split = experiment.split(service.name)
+        split = experiment.split(service.name, read_stopped(self.models, service.name))
         return Arms(
             {alias: self._model(service, versions[alias]) for alias in split.aliases},
-            lambda request: split.assign(request[split.unit].values),
+            Assignment(split),
             {alias: self._model(service, versions[alias]) for alias in experiment.shadow},
         )
 
+    def stop_arms(self, service: str, setup: Setup) -> None:
+        """Take over which arms are stopped, into a setup that stays otherwise.
+
+        Raises:
+            ServiceError: The file that says so cannot be read.
+        """
+        if setup.arms.assign is not None:
+            setup.arms.assign.stop(read_stopped(self.models, service))
+
     def files_of(self, service: str) -> list[Path]:
         """Return the files whose change may mean another setup."""
-        return [self.models / service / name for name in (CURRENT, ALIASES)]
+        return [self.models / service / name for name in (CURRENT, ALIASES, STOPPED)]
 
     def _model(self, service: Service, version: str) -> Model:
         key = service.name, version

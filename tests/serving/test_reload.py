@@ -12,6 +12,7 @@ import pytest
 
 from contract.model_aliases import set_alias
 from serving.config import load_config
+from serving.experiments.stopped import Stop, resume_arm, stop_arm
 from serving.reload import Reloader
 from serving.request.schema import Row
 from serving.scoring.build import SetupReader, build_scorers
@@ -133,3 +134,14 @@ def test_challenger_shares_the_requests_by_its_weight_and_a_shadow_looks_on(
         expected = scored.model_of(mine[0]).predict(scored.features.matrix(columns))[mine]
         assert [scored.scores[row] for row in mine] == expected.tolist()
     assert {alias: one.file.version for alias, one in (scored.setup.arms.shadows or {}).items()} == {"next": "v3"}
+    stop_arm(service.models, "click_v1", "challenger", Stop("2026-03-01T12:00:00+00:00", "harm", "v2"))
+    yaml.write_text("service: [")  # a mistake elsewhere does not let it go on
+    assert not service.reloader.look()
+    assert "is not YAML" in str(service.reloader.problem)
+    assert {service.scorer.score(rows).arm_of(row) for row in range(200)} == {"champion"}
+    yaml.write_text("service: click_v1\npolicy: policy.yaml\n" + experiment)
+    assert service.reloader.look()
+    assert {service.scorer.score(rows).arm_of(row) for row in range(200)} == {"champion"}
+    resume_arm(service.models, "click_v1", "challenger")
+    assert service.reloader.look()
+    assert [service.scorer.score(rows).arm_of(row) for row in range(200)] == arms

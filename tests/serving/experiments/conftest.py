@@ -12,7 +12,6 @@ import pyarrow as pa
 import pytest
 
 from contract.model_aliases import set_alias
-from contract.model_file import FILE, set_current
 from serving.experiments.config import ExperimentConfig
 from serving.recording.appender import ParquetAppender
 from serving.recording.outcomes import SCHEMA, decisions_folder, outcomes_folder
@@ -103,13 +102,11 @@ def data(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def models(tmp_path: Path) -> Path:
+def models(tmp_path: Path, save_model: Callable[..., None]) -> Path:
     """Versions of the service `ads`: v1 is the champion, v2 the challenger."""
     models = tmp_path / "models"
-    for version in ("v1", "v2", "v3"):
-        (models / "ads" / version).mkdir(parents=True)
-        (models / "ads" / version / FILE).touch()
-    set_current(models, "ads", "v1")
+    for version in ("v2", "v1"):
+        save_model(models, "ads", version, columns=("user__clicks",))
     set_alias(models, "ads", "challenger", "v2")
     return models
 

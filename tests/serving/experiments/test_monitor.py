@@ -28,11 +28,11 @@ SIZES = {"champion": 2000, "challenger": 1000}
 @pytest.fixture
 def look(data: Path, models: Path, experiment: ExperimentConfig) -> Look:
     """Looks once: `look(guardrail=())` at another experiment."""
-    monitor = ExperimentMonitor(data, models, frozenset({"ads"}), now=lambda: NOW)
+    monitor = ExperimentMonitor(data, models, now=lambda: NOW)
 
     def run(**changed: Any) -> dict[str, Any]:
         config = ExperimentConfig.model_validate({**experiment.model_dump(), **changed})
-        return monitor.look({"ads": config})["ads"]
+        return monitor.look("ads", config)
 
     return run
 
