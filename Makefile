@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup redis simulate apply diff plan backfill materialize refresh stream train validate parity serve key run status compact replay-dead-letters test test-fast check bench faults clean
+.PHONY: help setup redis simulate apply diff plan backfill materialize refresh stream train validate parity serve key challenge promote rollback experiment run status compact replay-dead-letters test test-fast check bench faults clean
 
 PYTHON ?= $(or $(shell command -v python3.11),$(shell command -v python3),python3.11)
 VENV := .venv
@@ -65,7 +65,7 @@ refresh: setup  ## batch views up to date at their slide, log and Redis; for cro
 stream: setup  ## Bytewax: keep Redis fresh (MILLRACE_BROKER= CLOCK=wall|event COLD=1 FRESH=1 FEATURE_LOG=1 WORKERS= SHARDS=)
 	@$(PY) -m commands stream
 
-train: setup  ## XGBoost on get_historical_features (SERVICE= TRAIN=from:to TEST=from:to)
+train: setup  ## XGBoost on get_historical_features (SERVICE= TRAIN=from:to TEST=from:to ALIAS=challenger)
 	@$(PY) -m commands train
 
 validate: setup  ## Great Expectations on the lake and the feature logs
@@ -79,6 +79,18 @@ serve: setup  ## Ray Serve: POST /v1/score (PORT=)
 
 key: setup  ## a new key for a caller of the scoring service, shown once (NAME=shop SCOPES=score,read,admin RATE=100)
 	@$(PY) -m commands key
+
+challenge: setup  ## name a version of a model, for an experiment (SERVICE= VERSION= ALIAS=challenger DROP=1)
+	@$(PY) -m commands challenge
+
+promote: setup  ## make a version the champion, without a restart (SERVICE= VERSION= or ALIAS=challenger, WHY=)
+	@$(PY) -m commands promote
+
+rollback: setup  ## make the champion of before champion again (SERVICE= WHY=)
+	@$(PY) -m commands rollback
+
+experiment: setup  ## how experiments stand: arms, measurements, differences (SERVICE= RESUME=alias)
+	@$(PY) -m commands experiment
 
 run: setup  ## all of it, then live traffic until Ctrl-C (ONCE=1 EVENTS=file.parquet RATE=20 STREAM_DAYS=3)
 	@$(PY) -m commands run

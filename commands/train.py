@@ -44,7 +44,7 @@ def train_service(
 
 def read_options(env: Mapping[str, str] | None = None) -> TrainingOptions:
     """Read TRAIN and TEST (spans of days such as `2018-07-25:2018-08-01`, the end open), or TRAIN_DAYS and TEST_DAYS;
-    THRESHOLD, K, LIMIT and SEED.
+    THRESHOLD, K, LIMIT, SEED and ALIAS.
 
     Raises:
         SettingError: One of TRAIN and TEST is missing, or a number is not one.
@@ -64,6 +64,7 @@ def read_options(env: Mapping[str, str] | None = None) -> TrainingOptions:
         threshold=read_number("THRESHOLD", 0.5) if env.get("THRESHOLD") else None,
         k=read_whole("K", 100),
         limit=read_whole("LIMIT", 1) if env.get("LIMIT") else None,
+        alias=env.get("ALIAS") or None,
     )
 
 

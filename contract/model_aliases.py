@@ -108,6 +108,18 @@ def promote(models: Path, service: str, version: str, why: str, now: datetime) -
             _make_champion(models, service, Change(now, "promoted", version, why), stack)
 
 
+def previous_champion(models: Path, service: str) -> str:
+    """Return the version that a rollback would make champion.
+
+    Raises:
+        ModelFileError: None is known.
+    """
+    stack = _stack(models, service)
+    if len(stack) < 2:
+        raise ModelFileError(f"{service}: no champion before the present one is known; promote a version by name.")
+    return stack[-2]
+
+
 def rollback(models: Path, service: str, why: str, now: datetime) -> str:
     """Make the champion of before the last promotion champion again, and return its version; repeated, go further back.
 
@@ -117,12 +129,9 @@ def rollback(models: Path, service: str, why: str, now: datetime) -> str:
     """
     folder = models / service
     with _changing(folder):
-        stack = _stack(models, service)
-        if len(stack) < 2:
-            raise ModelFileError(f"{service}: no champion before the present one is known; promote a version by name.")
-        version = stack[-2]
+        version = previous_champion(models, service)
         _require_version(folder, version)
-        _make_champion(models, service, Change(now, "rolled-back", version, why), stack)
+        _make_champion(models, service, Change(now, "rolled-back", version, why), _stack(models, service))
     return version
 
 

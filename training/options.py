@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from contract.model_aliases import ALIAS, CHAMPION
 from training.errors import TrainingError
 from training.model import ModelParams
 from training.split import TemporalSplit
@@ -22,9 +23,10 @@ class TrainingOptions:
         threshold: The alert threshold of a binary model, in [0, 1]; chosen on training rows when None.
         k: For the precisions at k.
         limit: At most this many events to train on and to test on, spread evenly; all when None.
+        alias: What the model is to be known as, for an experiment; it becomes the champion when None.
 
     Raises:
-        TrainingError: The threshold is not a probability.
+        TrainingError: The threshold is not a probability, or the alias cannot be one.
     """
 
     split: TemporalSplit | None = None
@@ -35,10 +37,16 @@ class TrainingOptions:
     threshold: float | None = None
     k: int = 100
     limit: int | None = None
+    alias: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
         if self.threshold is not None and not 0 <= self.threshold <= 1:
             raise TrainingError(
                 f"threshold {self.threshold} is not a probability; write one in [0, 1], such as THRESHOLD=0.5."
+            )
+        if self.alias is not None and (self.alias == CHAMPION or not ALIAS.fullmatch(self.alias)):
+            raise TrainingError(
+                f"alias {self.alias!r}: write small letters, digits and _, such as ALIAS=challenger; a champion is trained"
+                " without one."
             )

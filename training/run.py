@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 import xgboost as xgb
 
-from contract.model_file import save_model, set_current
+from contract.model_aliases import promote, set_alias
+from contract.model_file import save_model
 from training.dataset import TrainingSet, build_training_set
 from training.evaluate import Evaluation, evaluate
 from training.label_events import label_span
@@ -41,7 +42,7 @@ def train(
     now: datetime | None = None,
     say: Say = _say,
 ) -> TrainResult:
-    """Train one feature service's model, test it, save it with its report and make it current.
+    """Train one feature service's model, test it, save it with its report and make it current, or what an alias names.
 
     Args:
         workspace: Where models and reports go.
@@ -77,8 +78,12 @@ def train(
         workspace, task, split, options.seed, params, booster, training, evaluation, now or datetime.now(UTC), started
     )
 
-    say(f"5/5 {result.version} is current")
-    set_current(workspace.models, task.service, result.version)
+    if options.alias is None:
+        say(f"5/5 {result.version} is current")
+        promote(workspace.models, task.service, result.version, "trained", datetime.now(UTC))
+    else:
+        say(f"5/5 {result.version} is {options.alias}")
+        set_alias(workspace.models, task.service, options.alias, result.version)
     return result
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from commands.train import main
+from contract.model_aliases import read_aliases
 from contract.model_file import FILE, current_version, load_model
 from training.errors import TrainingError
 from training.model import ModelParams
@@ -28,7 +29,7 @@ PARAMS = ModelParams(rounds=10, max_depth=3, nthread=1)
 
 
 def run(world: Any, service: str | None = None, **rest: Any) -> TrainResult:
-    options = {name: rest.pop(name) for name in ("split", "params", "threshold", "k", "limit") if name in rest}
+    options = {name: rest.pop(name) for name in ("split", "params", "threshold", "k", "limit", "alias") if name in rest}
     task = read_task(world.store, service or default_service(world.store))
     return train(world.workspace, world.store, task, TrainingOptions(**options), **rest)
 
@@ -48,6 +49,18 @@ def test_model_beats_chance_where_there_is_something_to_learn(result: TrainResul
     assert result.metrics.auroc > 0.65
     assert result.metrics.average_precision is not None
     assert result.metrics.average_precision > result.chance["average_precision"]
+
+
+def test_model_that_is_trained_for_an_experiment_leaves_the_champion(ads: Any, result: TrainResult) -> None:
+    later = NOW + timedelta(days=1)
+    other = run(ads, split=SPLIT, params=PARAMS, k=10, now=later, alias="challenger", say=lambda _: None)
+    assert read_aliases(ads.workspace.models, "ads_v10") == {"champion": result.version, "challenger": other.version}
+
+
+@pytest.mark.parametrize("alias", ["champion", "A/B"])
+def test_what_cannot_be_an_alias_is_refused_before_anything_is_trained(alias: str) -> None:
+    with pytest.raises(TrainingError, match=r"write small letters, digits and _, such as ALIAS=challenger"):
+        TrainingOptions(alias=alias)
 
 
 def test_current_model_carries_the_run(ads: Any, result: TrainResult) -> None:
