@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from commands.applied import read_declared, write_applied
 from contract.tags import read_cache, read_tags
 from pipelines.plan_view import plan_views
+from stores.cells.layout import check_types
 from workspace.workspace import Workspace, load_config, read_declarations
 
 if TYPE_CHECKING:
@@ -22,8 +23,13 @@ def apply(workspace: Workspace) -> int:
     Raises:
         PlanError: A declaration cannot be kept; nothing is registered.
         TagError: A view's cache cannot be kept as its tags say.
+        UnknownTypeError: A field has a type that cannot be stored.
+        LayoutError: A join key has one.
     """
     declarations = read_declarations(workspace)
+    check_types(
+        [*declarations.feature_views, *declarations.stream_feature_views, *declarations.on_demand_feature_views]
+    )
     plans = plan_views(declarations)
     _check_caches(declarations)
     declared = read_declared(declarations, plans)

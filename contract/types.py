@@ -8,11 +8,11 @@ from typing import Any, Final
 import pyarrow as pa
 
 UNSUPPORTED: Final = "unsupported"
-"""The kind of a Feast type that has none here: maps, sets, JSON, ..."""
+"""The kind of a Feast type that has none here, such as Invalid."""
 
 
 class UnknownTypeError(ValueError):
-    """A type that is not in the vocabulary; the message lists those that are."""
+    """A type that is not in the vocabulary; the message says what to write instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,8 @@ class ColumnType:
 
     Attributes:
         kind: Its name here, in requests and in errors: `int64`, `timestamp`, `float64[]`.
-        arrow: Its Arrow type; a timestamp is microseconds, UTC.
+        arrow: Its Arrow type; a timestamp is microseconds, UTC. None where events cannot hold it, nor aggregations give it:
+            Feast's clients may store it and read it, and its values are Python objects here.
         value_type: Feast's `ValueType` name; None where Feast has none of its own.
         ddl: What Spark's DDL calls it, in the schema of a topic.
         pandas: What Great Expectations calls it in pandas; None where it has no name for it.
@@ -29,7 +30,7 @@ class ColumnType:
     """
 
     kind: str
-    arrow: pa.DataType
+    arrow: pa.DataType | None
     value_type: str | None
     ddl: tuple[str, ...]
     pandas: str | None
@@ -59,11 +60,35 @@ _LISTS: Final = tuple(
     )
     for one in _SCALARS
 )
-TYPES: Final = {one.kind: one for one in (*_SCALARS, *_LISTS)}
+_OBJECTS: Final = tuple(
+    ColumnType(kind, None, value_type, (), None)
+    for kind, value_type in (
+        *((kind, kind.upper()) for kind in ("json", "uuid", "time_uuid", "decimal")),
+        *((f"{kind}[]", f"{kind.upper()}_LIST") for kind in ("json", "uuid", "time_uuid", "decimal", "map", "struct")),
+        *((f"set<{one.kind}>", f"{one.value_type}_SET") for one in _SCALARS if one.value_type),
+        *((f"set<{kind}>", f"{kind.upper()}_SET") for kind in ("uuid", "time_uuid", "decimal")),
+        *(
+            (kind, kind.upper())
+            for kind in ("map", "struct", "scalar_map", "zoned_timestamp", "pdf_bytes", "image_bytes")
+        ),
+        ("nested_list", "VALUE_LIST"),
+        ("nested_set", "VALUE_SET"),
+    )
+)
+TYPES: Final = {one.kind: one for one in (*_SCALARS, *_LISTS, *_OBJECTS)}
 """All types by kind."""
 
 _BY_DDL: Final = {name: one for one in _SCALARS for name in one.ddl}
 _BY_VALUE_TYPE: Final = {one.value_type: one for one in TYPES.values() if one.value_type}
+
+_INSTEAD: Final = {
+    "PDF_BYTES_LIST": "write Array(Bytes)",
+    "IMAGE_BYTES_LIST": "write Array(Bytes)",
+    "PDF_BYTES_SET": "write Set(Bytes)",
+    "IMAGE_BYTES_SET": "write Set(Bytes)",
+    "JSON_SET": "write Array(Json)",
+}
+"""By the `ValueType` that Feast lacks for a type that can be declared: what to write."""
 
 
 def type_of_ddl(name: str) -> ColumnType:
@@ -81,14 +106,38 @@ def type_of_ddl(name: str) -> ColumnType:
 
 
 def type_of_field(dtype: Any) -> ColumnType | None:
-    """Return the type of a Feast field; None for one that has no kind here (maps, sets, JSON, nested lists)."""
-    return _BY_VALUE_TYPE.get(dtype.to_value_type().name)
+    """Return the type of a Feast field that events can hold; None for others (maps, sets, JSON, nested lists)."""
+    known = _BY_VALUE_TYPE.get(_value_type(dtype))
+    return known if known and known.arrow else None
 
 
 def kind_of_field(dtype: Any) -> str:
     """Return the kind of a Feast field; `unsupported` for one that has none."""
-    known = type_of_field(dtype)
+    known = _BY_VALUE_TYPE.get(_value_type(dtype))
     return known.kind if known else UNSUPPORTED
+
+
+def value_type_of(view: str, field: Any) -> str:
+    """Return the name of the Feast `ValueType` as which a view's field is stored.
+
+    Raises:
+        UnknownTypeError: Feast has no way to store the field's type.
+    """
+    name = _value_type(field.dtype)
+    if name not in _BY_VALUE_TYPE:
+        raise UnknownTypeError(
+            f"{view}.{field.name}: no online store of Feast's can hold {field.dtype}; "
+            f"{_INSTEAD.get(name, 'declare one of the types of feast.types, such as String, Float64 or Array(Int64)')}."
+        )
+    return name
+
+
+def _value_type(dtype: Any) -> str:
+    """Return the name of a Feast type's `ValueType`; one that Feast lacks (`PDF_BYTES_LIST`) is named as it would be."""
+    try:
+        return str(dtype.to_value_type().name)
+    except KeyError as missing:
+        return str(missing.args[0])
 
 
 def is_number(kind: str) -> bool:

@@ -21,14 +21,15 @@ from feast.repo_config import FeastConfigBaseModel
 
 from stores.cells.feast_row import FeastRow, micros_of, whole_key
 from stores.cells.feature_vectors import Row, row_statuses
-from stores.cells.layout import layout_of
+from stores.cells.layout import ViewLayout, check_types, layout_of
+from stores.cells.reading import Status
 from stores.dynamo.connection import DynamoSettings
 from stores.dynamo.items import entity_id, item_of, row_of
 from stores.dynamo.progress import TABLE
 from stores.dynamo.schema import create_table, drop_table
 from stores.dynamo.store import settings
 from stores.dynamo.tables import DynamoTables
-from stores.feast_plugin import AskedRows, FoundRows, MillraceOnlineStore, Progress
+from stores.feast_plugin import AskedRows, FoundRows, MillraceOnlineStore, Progress, Statuses
 
 if TYPE_CHECKING:
     from feast.infra.infra_object import InfraObject
@@ -57,6 +58,8 @@ class MillraceDynamoOnlineStoreConfig(FeastConfigBaseModel):
     """How often a request is sent, the first time included."""
     max_pool_connections: int = 16
     """How many requests are under way at a time."""
+    statuses: Statuses = "millrace"
+    """Whose statuses Feast's clients get; with `feast` they are those of Feast's DynamoDB store, and no ttl is applied."""
 
 
 class MillraceDynamoOnlineStore(MillraceOnlineStore):
@@ -102,6 +105,10 @@ class MillraceDynamoOnlineStore(MillraceOnlineStore):
             for one, rows in zip(asked, self.fetch(config, asked), strict=True)
         ]
 
+    def absent_in_feast(self, layout: ViewLayout) -> Status:
+        """Return NOT_FOUND; Feast's DynamoDB store tells what is not there, but not a null from a value."""
+        return Status.NOT_FOUND
+
     def fetch(self, config: RepoConfig, asked: Sequence[AskedRows]) -> list[list[Row]]:
         """Return the rows of all views, in as few requests as hold them.
 
@@ -136,7 +143,13 @@ class MillraceDynamoOnlineStore(MillraceOnlineStore):
         entities_to_keep: Sequence[Entity],
         partial: bool,
     ) -> None:
-        """Create the tables of views that have none, and drop those of views that are gone."""
+        """Create the tables of views that have none, and drop those of views that are gone.
+
+        Raises:
+            UnknownTypeError: A view that is to stay has a feature of a type that cannot be stored; nothing is changed.
+            LayoutError: Or a join key of one.
+        """
+        check_types(tables_to_keep)
         for layout in [layout_of(view, config) for view in tables_to_keep]:
             tags = getattr(config.online_store, "tags", None)
             create_table(

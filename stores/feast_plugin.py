@@ -6,9 +6,10 @@ import asyncio
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
 
 from feast import FeatureView, RepoConfig, utils
 from feast.infra.key_encoding_utils import serialize_entity_key
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 ReadRow = tuple[datetime | None, dict[str, Value] | None]
 Progress = Callable[[int], Any]
+Statuses = Literal["millrace", "feast"]
+"""Whose statuses Feast's clients get, and whether ttl is applied for them; see docs/storage.md."""
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -56,10 +59,12 @@ class FoundRows:
     Attributes:
         rows: The cells of the features, then the event time, as `stores.cells` has them.
         statuses: From `stores.cells.feature_vectors.row_statuses`, or UNAVAILABLE.
+        absent: The status of a feature that a row does not have.
     """
 
     rows: list[Row]
     statuses: list[int]
+    absent: int = Status.NOT_FOUND
 
 
 class MillraceOnlineStore(OnlineStore):
@@ -78,6 +83,10 @@ class MillraceOnlineStore(OnlineStore):
         Raises:
             OnlineStoreUnavailable: The store does not answer.
         """
+
+    @abstractmethod
+    def absent_in_feast(self, layout: ViewLayout) -> Status:
+        """Return the status that Feast's own store gives a row that is not there."""
 
     @property
     def async_supported(self) -> SupportedAsyncMethods:
@@ -98,7 +107,7 @@ class MillraceOnlineStore(OnlineStore):
         """
         layout = layout_of(table, config)
         names = requested_features or list(layout.feature_names)
-        (found,) = self.find_rows(config, [AskedRows(layout, names, _serialized(config, entity_keys))])
+        (found,) = self._find(config, [AskedRows(layout, names, _serialized(config, entity_keys))])
         if Status.UNAVAILABLE in found.statuses:
             raise OnlineStoreUnavailable(f"{layout.name}: the tier that holds it does not answer in time.")
         return [
@@ -145,12 +154,24 @@ class MillraceOnlineStore(OnlineStore):
             rows = {key: row for row, key in enumerate(dict.fromkeys(keys))}
             asked.append(AskedRows(layout, names, list(rows)))
             places.append([rows[key] for key in keys])
-        found = self.find_rows(config, asked)
+        found = self._find(config, asked)
+        null = Status.PRESENT if _as_feast(config) else Status.NULL_VALUE
         for (table, names), there, positions in zip(grouped_refs, found, places, strict=True):
             append_names(
                 online_features_response, table, names, full_feature_names, include_feature_view_version_metadata
             )
-            append_vectors(online_features_response, there.rows, there.statuses, positions)
+            append_vectors(online_features_response, there.rows, there.statuses, positions, there.absent, null)
+
+    def _find(self, config: RepoConfig, asked: Sequence[AskedRows]) -> list[FoundRows]:
+        """Return the rows of all views, with the statuses that the configuration wants."""
+        if not _as_feast(config):
+            return self.find_rows(config, asked)
+        found = self.find_rows(config, [replace(one, layout=_without_ttl(one.layout)) for one in asked])
+        absent = [self.absent_in_feast(one.layout) for one in asked]
+        return [
+            FoundRows(one.rows, [other if status == Status.NOT_FOUND else status for status in one.statuses], other)
+            for one, other in zip(found, absent, strict=True)
+        ]
 
     async def _read_features_per_fv_async(self, *arguments: Any, **named: Any) -> None:
         """Read like `_read_features_per_fv`, in a thread."""
@@ -159,6 +180,15 @@ class MillraceOnlineStore(OnlineStore):
     def _is_versioned_read_supported(self) -> bool:
         """Say that a view's version may be read: it is in the layout's name."""
         return True
+
+
+def _as_feast(config: RepoConfig) -> bool:
+    return bool(config.online_store.statuses == "feast")
+
+
+@lru_cache(maxsize=512)
+def _without_ttl(layout: ViewLayout) -> ViewLayout:
+    return replace(layout, ttl_us=0)
 
 
 def _keys_by_feast(config: RepoConfig, table: FeatureView, values: Any, join_keys: Any) -> list[bytes]:
@@ -176,6 +206,6 @@ def _serialized(config: RepoConfig, entity_keys: Sequence[EntityKey]) -> list[by
 
 
 def _read_row(names: Sequence[str], row: Row) -> ReadRow:
-    micros = int(decode_timestamps([row[-1]])[0])
+    micros = int(decode_timestamps([row[-1] or b""])[0])
     values = {name: Value.FromString(cell or b"") for name, cell in zip(names, row[:-1], strict=True)}
     return EPOCH + micros * _MICROSECOND, values

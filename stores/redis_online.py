@@ -13,14 +13,15 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from feast import FeatureView, RepoConfig
+from feast import Entity, FeatureView, RepoConfig
 from feast.infra.online_stores.redis import RedisOnlineStore, RedisOnlineStoreConfig
 from redis.exceptions import ResponseError
 
 from stores.cells.feast_row import whole_key
 from stores.cells.feature_vectors import Row, row_statuses
-from stores.cells.layout import ViewLayout, layout_of
-from stores.feast_plugin import AskedRows, FoundRows, MillraceOnlineStore, Progress
+from stores.cells.layout import ViewLayout, check_types, layout_of
+from stores.cells.reading import Status
+from stores.feast_plugin import AskedRows, FoundRows, MillraceOnlineStore, Progress, Statuses
 from stores.redis.connection import Client
 from stores.redis.hash_fields import Asked, HashFields, hash_fields
 from stores.redis.options import RedisOptions
@@ -41,12 +42,32 @@ class MillraceRedisOnlineStoreConfig(RedisOptions, RedisOnlineStoreConfig):
     clock: Literal["wall", "stream"] = "wall"
     """What ttl is measured against: the wall clock, or the stream's own, up to which all its rows are complete. With `stream`
     and no such key yet, no row is too old."""
+    statuses: Statuses = "millrace"
+    """Whose statuses Feast's clients get; with `feast` they are those of Feast's Redis store, and no ttl is applied."""
 
 
 class MillraceRedisOnlineStore(MillraceOnlineStore, RedisOnlineStore):
-    """Feast's Redis store with other writes, reads and meaning of ttl; `update` and `teardown` are Feast's."""
+    """Feast's Redis store with other writes, reads and meaning of ttl; `teardown` is Feast's."""
 
     _reads: Reads | None = None
+
+    def update(
+        self,
+        config: RepoConfig,
+        tables_to_delete: Sequence[FeatureView],
+        tables_to_keep: Sequence[FeatureView],
+        entities_to_delete: Sequence[Entity],
+        entities_to_keep: Sequence[Entity],
+        partial: bool,
+    ) -> None:
+        """Delete the rows of views that are gone.
+
+        Raises:
+            UnknownTypeError: A view that is to stay has a feature of a type that cannot be stored; nothing is changed.
+            LayoutError: Or a join key of one.
+        """
+        check_types(tables_to_keep)
+        super().update(config, tables_to_delete, tables_to_keep, entities_to_delete, entities_to_keep, partial)
 
     def online_write_batch(
         self, config: RepoConfig, table: FeatureView, data: Sequence[FeastRow], progress: Progress | None
@@ -74,6 +95,10 @@ class MillraceRedisOnlineStore(MillraceOnlineStore, RedisOnlineStore):
             FoundRows(found, row_statuses([row[-1] for row in found], one.layout.ttl_us, as_of_us))
             for one, found in zip(asked, rows, strict=True)
         ]
+
+    def absent_in_feast(self, layout: ViewLayout) -> Status:
+        """Return PRESENT: Feast's Redis store does not tell what is not there from a null, nor a null from a value."""
+        return Status.PRESENT
 
     def fetch(
         self, config: RepoConfig, asked: Sequence[AskedRows], *, timed: bool

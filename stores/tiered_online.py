@@ -19,15 +19,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from feast import Entity, FeatureView, RepoConfig
 from feast.repo_config import FeastConfigBaseModel
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import PositiveFloat, PositiveInt, model_validator
 
 from contract.tags import Tier, read_tags, read_tier
 from stores.breaker import OPEN_S
 from stores.cells.feast_row import FeastRow
 from stores.cells.feature_vectors import Row, row_statuses
+from stores.cells.layout import ViewLayout, check_types
 from stores.cells.reading import Status
 from stores.dynamo_online import MillraceDynamoOnlineStore, MillraceDynamoOnlineStoreConfig
-from stores.feast_plugin import AskedRows, FoundRows, MillraceOnlineStore, Progress
+from stores.feast_plugin import AskedRows, FoundRows, MillraceOnlineStore, Progress, Statuses
 from stores.online import OnlineStoreUnavailable
 from stores.redis_online import MillraceRedisOnlineStore, MillraceRedisOnlineStoreConfig
 from stores.tiered.warm_calls import FAILURES, WarmCalls
@@ -52,6 +53,14 @@ class MillraceTieredOnlineStoreConfig(FeastConfigBaseModel):
     """How many reads in a row that the warm store does not answer in time make it be skipped for a while."""
     warm_skip_ms: PositiveFloat = OPEN_S * 1000
     """That while; its features are unavailable in it."""
+    statuses: Statuses = "millrace"
+    """Whose statuses Feast's clients get; with `feast` those of Feast's store of the tier, and no ttl is applied."""
+
+    @model_validator(mode="after")
+    def _check_statuses(self) -> MillraceTieredOnlineStoreConfig:
+        if "feast" in (self.hot.statuses, self.warm.statuses):
+            raise ValueError("online_store: write statuses: feast beside hot and warm, not in them.")
+        return self
 
 
 class MillraceTieredOnlineStore(MillraceOnlineStore):
@@ -128,6 +137,10 @@ class MillraceTieredOnlineStore(MillraceOnlineStore):
             raise away
         return [found[id(one)] for one in asked]
 
+    def absent_in_feast(self, layout: ViewLayout) -> Status:
+        """Return what Feast's store of the view's tier gives; of the hot one for what is in both."""
+        return (self._warm if layout.tier == "warm" else self._hot).absent_in_feast(layout)
+
     def stats(self) -> Mapping[str, Any]:
         """Return what reads did since the first, as JSON can hold it."""
         return {"hot": self._hot.stats(), "warm": {"calls": self._calls.stats() if self._calls else {}}}
@@ -145,7 +158,10 @@ class MillraceTieredOnlineStore(MillraceOnlineStore):
 
         Raises:
             TagError: A view's tag names no tier; nothing is changed.
+            UnknownTypeError: A view that is to stay has a feature of a type that cannot be stored; nothing is changed.
+            LayoutError: Or a join key of one.
         """
+        check_types(tables_to_keep)
         hot, warm = self._configs(config)
         tiers = [_tier(view) for view in tables_to_keep]
         for store, own, other in ((self._hot, hot, "warm"), (self._warm, warm, "hot")):

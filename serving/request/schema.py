@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 from contract.label import ServiceError
 from contract.service import EVENT_TIMESTAMP, Service
-from contract.types import UNSUPPORTED
 from serving.request.fields import TIMESTAMP_EXAMPLE, Converter, UnfitValueError, converter_for, describe, to_timestamp
 
 INSTANCES = "instances"
@@ -176,7 +175,7 @@ def request_schema(service: Service) -> RequestSchema:
             raise ServiceError(
                 f"{service.name}: {name} has a meaning of its own in a request; name the field otherwise."
             )
-        if kind in (UNSUPPORTED, "bytes", "bytes[]"):
+        if converter_for(kind) is None:
             raise ServiceError(
                 f"{service.name}: {name} cannot be sent as JSON; declare it as a number, string or boolean."
             )

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta, timezone
+from decimal import Decimal
 from typing import Any, Final
+from uuid import UUID
 
 import numpy as np
 
@@ -14,6 +17,10 @@ from serving.scoring.on_demand import call
 from stores.cells.column import EPOCH, Column
 
 _NOW: Final = 1_772_366_400_000_000  # 2026-03-01 12:00 UTC
+_BYTES: Final = (b"", b"a", b"b")
+_UUIDS: Final = (UUID(int=0), UUID(int=1), UUID(int=2))
+_MAPS: Final[tuple[Any, Any, Any]] = ({}, {"a": 1}, {"a": None, "b": [2.5]})
+_NESTED: Final[tuple[Any, Any, Any]] = ([], [[1], []], [[2, 3]])
 _ITEMS: Final[Mapping[str, tuple[Any, Any, Any]]] = {
     "int64": (0, 3, -7),
     "int32": (0, 3, -7),
@@ -22,7 +29,19 @@ _ITEMS: Final[Mapping[str, tuple[Any, Any, Any]]] = {
     "bool": (True, False, True),
     "timestamp": (_NOW, _NOW - 1, _NOW - 86_400_000_001),
     "string": ("", "a", "b"),
-    "bytes": (b"", b"a", b"b"),
+    "bytes": _BYTES,
+    "pdf_bytes": _BYTES,
+    "image_bytes": _BYTES,
+    "json": ({}, [1, "a"], "b"),
+    "uuid": _UUIDS,
+    "time_uuid": _UUIDS,
+    "decimal": (Decimal("0.00"), Decimal("3.10"), Decimal(-7)),
+    "map": _MAPS,
+    "struct": _MAPS,
+    "scalar_map": ({}, {1: "a"}, {2: None}),
+    "zoned_timestamp": (EPOCH, EPOCH.astimezone(timezone(timedelta(hours=2))), EPOCH),
+    "nested_list": _NESTED,
+    "nested_set": _NESTED,
 }
 
 
@@ -77,11 +96,11 @@ def _same(one: Column, other: Column, row: int) -> bool:
 
 def _sample(kind: str, holes: bool = False) -> Column:
     """Return three rows of a kind, the second missing where there are holes."""
-    if kind.endswith("[]"):
-        items = _ITEMS[kind.removesuffix("[]")]
-        if kind == "timestamp[]":
-            items = (EPOCH, EPOCH, EPOCH)
-        column = Column.of(kind, [[items[1], items[2]], [], [items[0]]])
+    if kind.endswith("[]") or kind.startswith("set<"):
+        element = kind.removesuffix("[]").removeprefix("set<").removesuffix(">")
+        items = (EPOCH, EPOCH, EPOCH) if element == "timestamp" else _ITEMS[element]
+        lists: list[Any] = [[items[1], items[2]], [], [items[0]]]
+        column = Column.of(kind, lists if kind.endswith("[]") else list(map(set, lists)))
     else:
         column = Column.of(kind, _ITEMS[kind])
     if holes:

@@ -12,11 +12,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from stores.cells.cell_decoding import KINDS
 from stores.cells.column import DTYPES, FLOATS, Column
 from stores.cells.layout import ViewLayout
 from stores.cells.reading import Status, ViewReading
 from stores.cells.timestamps import NO_TIMESTAMP
-from stores.cells.view_decoding import KINDS
 
 Index = npt.NDArray[np.int64]
 
@@ -145,5 +145,8 @@ class Rows:
 
 
 def _weigh(value: Any) -> int:
-    size = sys.getsizeof(value) if value is not None else 0
-    return size + sum(map(sys.getsizeof, value)) if isinstance(value, list) else size
+    if isinstance(value, list | set):
+        return sys.getsizeof(value) + sum(map(_weigh, value))
+    if isinstance(value, dict):
+        return sys.getsizeof(value) + sum(map(_weigh, (*value, *value.values())))
+    return sys.getsizeof(value) if value is not None else 0

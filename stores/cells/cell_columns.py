@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from stores.cells.arrow_forms import stored_form
 from stores.cells.cell_kernel import (
     CONSTANT,
     F_KIND,
@@ -101,18 +101,18 @@ class CellColumns:
         A UNIX_TIMESTAMP keeps whole seconds, rounded down.
 
         Args:
-            column: The values; cast to the value type's Arrow type if that loses nothing.
+            column: The values, in any form that `stored_form` knows for the value type.
             value_type: Feast's `ValueType` name, such as `DOUBLE`.
             where: Names the column in errors, such as `user_activity.dwell_sum_1h`.
             table: The number of the table that it is of.
             name: What stands in front of each cell.
 
         Raises:
-            UnsupportedValueTypeError: The value type is not stored in bulk.
+            UnsupportedValueTypeError: The value type cannot be stored.
             TypeError: The values cannot be cast without loss.
         """
         stored = stored_type(value_type)
-        array = _cast(column, stored, where)
+        array = stored_form(column, stored, where)
         if stored.is_list:
             words, lengths = self._lists(array, stored)
         elif stored.group == "text":
@@ -272,26 +272,3 @@ def _numbers(array: pa.Array, stored: StoredType) -> Ints:
     if stored.group == "fixed":
         numbers = numbers.view(np.int64 if stored.width == 8 else np.int32)
     return numbers.astype(np.int64, copy=False)
-
-
-def _cast(column: pa.Array | pa.ChunkedArray, stored: StoredType, where: str) -> pa.Array:
-    array = column
-    if isinstance(column, pa.ChunkedArray):
-        array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-    if isinstance(array, pa.ChunkedArray):  # more than fits one array, or no chunk at all
-        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
-    if array.type == stored.arrow:
-        return array
-    try:
-        if pa.types.is_timestamp(array.type) and pa.types.is_timestamp(stored.arrow):
-            array = pc.floor_temporal(array, unit="second")
-        elif pa.types.is_floating(array.type) and stored.group == "varint":
-            # pandas turns an integer column with nulls into floats with NaN
-            array = pc.if_else(pc.is_nan(array), pa.scalar(None, array.type), array)
-        narrows = stored.arrow == pa.float32() and array.type == pa.float64()
-        return array.cast(stored.arrow, safe=not narrows)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise TypeError(
-            f"{where}: {array.type} values do not fit the declared type {stored.name} ({error}); "
-            f"cast the column to {stored.arrow}, or declare the field with the type it has."
-        ) from error

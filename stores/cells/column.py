@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from contract.types import TYPES, is_number
+from stores.cells.json_values import json_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +29,7 @@ DTYPES: Final[dict[str, npt.DTypeLike]] = {
     "bool": np.bool_,
     "timestamp": np.int64,
 }
-"""The numpy type of a kind; every other kind (string, bytes, lists) is a Python list."""
+"""The numpy type of a kind; every other kind (string, bytes, lists, sets, maps, ...) is a Python list."""
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -42,10 +43,10 @@ class Column:
     """Values of one kind, one per row.
 
     Attributes:
-        kind: int64, int32, float64, float32, bool, timestamp, string, bytes, or a list of one (`float64[]`).
+        kind: One of `contract.types.TYPES`.
         values: Shape (n,): a numpy array of `DTYPES[kind]`, a timestamp being microseconds since 1970 (UTC); a
-            Python list for the other kinds, a list's timestamps being aware datetimes. A missing float is NaN; what else stands in a missing place is
-            not defined.
+            Python list for the other kinds, a list's timestamps being aware datetimes, and of JSON, UUIDs, decimals, sets and maps what
+            Feast's clients get of them. A missing float is NaN; what else stands in a missing place is not defined.
         valid: Shape (n,), bool: which values are there.
         status: Shape (n,), uint8: for what was read from a store, why each value is there or missing
             (`stores.cells.reading.Status`); None for the rest.
@@ -86,8 +87,14 @@ class Column:
             out[~self.valid] = np.nan
 
     def arrow(self) -> pa.Array:
-        """Return an Arrow array of the kind's type, null where missing."""
+        """Return an Arrow array of the kind's type, null where missing.
+
+        Raises:
+            TypeError: The kind has no Arrow type: its values are Python objects.
+        """
         kind, mask = TYPES[self.kind].arrow, ~self.valid
+        if kind is None:
+            raise TypeError(f"a {self.kind} column has no Arrow type; take its values with as_python().")
         if isinstance(self.values, list):
             return pa.array([v if there else None for v, there in zip(self.values, self.valid, strict=True)], kind)
         return pa.array(self.values, mask=mask).cast(kind)
@@ -109,7 +116,7 @@ class Column:
         if isinstance(self.values, list):
             out = np.empty(len(self.values), dtype=object)
             for index, value in enumerate(self.values):
-                out[index] = np.array(value) if type(value) is list else value
+                out[index] = np.array(value) if type(value) is list and self.kind.endswith("[]") else value
             return out
         if whole:
             return self.values
@@ -142,20 +149,10 @@ class Column:
         return [value if there else None for value, there in zip(values, self.valid.tolist(), strict=True)]
 
     def as_json(self, row: int) -> object:
-        """Return one value as JSON can hold it: null where missing or not finite, times as ISO 8601."""
+        """Return one value as JSON can hold it: null where missing or not finite, times as ISO 8601; see `json_of`."""
         if not self.valid[row]:
             return None
         value = self.values[row]
         if isinstance(value, np.generic):
             value = value.item()
-        if self.kind == "timestamp":
-            return _iso(EPOCH + timedelta(microseconds=value))
-        if self.kind == "timestamp[]":
-            return [None if one is None else _iso(one) for one in value]
-        if isinstance(value, bytes):
-            return value.hex()
-        return None if isinstance(value, float) and not np.isfinite(value) else value
-
-
-def _iso(at: datetime) -> str:
-    return at.isoformat().replace("+00:00", "Z")
+        return json_of(EPOCH + timedelta(microseconds=value) if self.kind == "timestamp" else value)

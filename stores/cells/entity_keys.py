@@ -13,19 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from stores.cells.layout import LayoutError
+from stores.cells.layout import JOIN_KEYS, check_join_key
 
 if TYPE_CHECKING:
     from stores.cells.cell_columns import Strings
-
-# Feast's ValueType numbers and, for numbers, their struct format.
-_TYPES: dict[str, tuple[int, str]] = {
-    "BYTES": (1, ""),
-    "STRING": (2, ""),
-    "INT32": (3, "<i4"),
-    "INT64": (4, "<i8"),
-    "UNIX_TIMESTAMP": (8, "<i8"),
-}
 
 _TOO_WIDE = "%s: a value does not fit %d bits; declare the join key as INT64."
 
@@ -49,8 +40,7 @@ class EntityKeyEncoder:
 
     def __init__(self, project: str, join_keys: Sequence[tuple[str, str]]) -> None:
         for name, value_type in join_keys:
-            if value_type not in _TYPES:
-                raise LayoutError(f"{name}: a join key cannot be {value_type}; use one of {', '.join(_TYPES)}.")
+            check_join_key(name, value_type)
         self._join_keys = sorted(join_keys)
         names = [name.encode() for name, _ in self._join_keys]
         self._head = struct.pack("<I", len(names)) + b"".join(struct.pack("<2I", 2, len(n)) + n for n in names)
@@ -87,7 +77,7 @@ class EntityKeyEncoder:
         cells, rows = CellColumns(), 0
         cells.add_constant(self._head)
         for name, value_type in self._join_keys:
-            number, code = _TYPES[value_type]
+            number, code = JOIN_KEYS[value_type]
             try:
                 array = columns[name].cast(pa.binary() if not code else pa.int32() if code == "<i4" else pa.int64())
             except pa.ArrowInvalid:
@@ -99,7 +89,7 @@ class EntityKeyEncoder:
 
 
 def _encode_values(name: str, value_type: str, values: Values) -> list[bytes | None]:
-    number, code = _TYPES[value_type]
+    number, code = JOIN_KEYS[value_type]
     if code:
         return _encode_integers(name, number, code, values)
     head = struct.pack("<I", number)

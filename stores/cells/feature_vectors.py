@@ -60,7 +60,12 @@ def append_names(
 
 
 def append_vectors(
-    response: GetOnlineFeaturesResponse, rows: Sequence[Row], statuses: Sequence[int], positions: Sequence[int]
+    response: GetOnlineFeaturesResponse,
+    rows: Sequence[Row],
+    statuses: Sequence[int],
+    positions: Sequence[int],
+    absent: int = Status.NOT_FOUND,
+    null: int = Status.NULL_VALUE,
 ) -> None:
     """Append one `FeatureVector` per feature to a response.
 
@@ -69,6 +74,8 @@ def append_vectors(
         rows: One per distinct entity: the cells of the features, then the event time.
         statuses: One per row, from `row_statuses`.
         positions: For each row of the response, the row to take.
+        absent: The status of a feature that a row does not have.
+        null: The status of a feature whose value is null.
     """
     if not positions:
         return
@@ -84,14 +91,16 @@ def append_vectors(
         if there and all(cells):
             values = [_SHORT[len(cell)] + cell if len(cell) < 0x80 else _field(_VALUES, cell) for cell in cells]
         else:
-            values, states = _values_and_states(cells, statuses)
+            values, states = _values_and_states(cells, statuses, absent, null)
             codes = _field(_STATUSES, bytes([states[position] for position in positions]))
         body = b"".join(values if once else [values[position] for position in positions])
         vectors.append(_field(_RESULTS, body + codes + times))
     response.MergeFromString(b"".join(vectors))
 
 
-def _values_and_states(cells: Sequence[bytes | None], statuses: Sequence[int]) -> tuple[list[bytes], list[int]]:
+def _values_and_states(
+    cells: Sequence[bytes | None], statuses: Sequence[int], absent: int, null: int
+) -> tuple[list[bytes], list[int]]:
     values, states = [], []
     for cell, status in zip(cells, statuses, strict=True):
         if status != Status.PRESENT:
@@ -99,7 +108,7 @@ def _values_and_states(cells: Sequence[bytes | None], statuses: Sequence[int]) -
             states.append(status)
             continue
         values.append(_field(_VALUES, cell or b""))
-        states.append(Status.PRESENT if cell else Status.NOT_FOUND if cell is None else Status.NULL_VALUE)
+        states.append(Status.PRESENT if cell else absent if cell is None else null)
     return values, states
 
 

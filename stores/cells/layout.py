@@ -7,23 +7,45 @@ hash of view and feature. In DynamoDB, one table per view.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import mmh3
 
 from contract.service import NO_ENTITY
 from contract.tags import Tier, read_cache, read_tags, read_tier
+from contract.types import value_type_of
 
 if TYPE_CHECKING:
     from feast import FeatureStore, FeatureView
+    from feast.base_feature_view import BaseFeatureView
     from feast.repo_config import RepoConfig
 
 
 class LayoutError(ValueError):
     """A feature view that cannot be laid out; the message says what to declare instead."""
+
+
+JOIN_KEYS: Final = {
+    "BYTES": (1, ""),
+    "STRING": (2, ""),
+    "INT32": (3, "<i4"),
+    "INT64": (4, "<i8"),
+    "UNIX_TIMESTAMP": (8, "<i8"),
+}
+"""Feast's `ValueType`s that can be join keys: their numbers and, for numbers, their struct format."""
+
+
+def check_join_key(where: str, value_type: str) -> None:
+    """Refuse a type that Feast cannot make a key of.
+
+    Raises:
+        LayoutError: It is none of `JOIN_KEYS`.
+    """
+    if value_type not in JOIN_KEYS:
+        raise LayoutError(f"{where}: a join key cannot be {value_type}; use one of {', '.join(JOIN_KEYS)}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +104,7 @@ def layout_of(feature_view: FeatureView, config: RepoConfig) -> ViewLayout:
     Raises:
         LayoutError: The entity keys are serialized in a version other than 3, or the view's entity columns are unknown.
         TagError: A tag names no tier, or a bound of the cache that cannot be kept.
+        UnknownTypeError: A feature has a type that cannot be stored.
     """
     from feast.infra.online_stores.helpers import compute_versioned_name
 
@@ -90,7 +113,7 @@ def layout_of(feature_view: FeatureView, config: RepoConfig) -> ViewLayout:
             f"feature_store.yaml: entity_key_serialization_version is {config.entity_key_serialization_version}; "
             "Feast 0.67 writes version 3 only, set it to 3."
         )
-    keys = tuple((field.name, field.dtype.to_value_type().name) for field in feature_view.entity_columns)
+    keys = tuple((field.name, value_type_of(feature_view.name, field)) for field in feature_view.entity_columns)
     if not keys and not feature_view.entities:
         keys = ((NO_ENTITY, "STRING"),)  # listing views, Feast hides the key of those without entities
     if not keys:
@@ -107,7 +130,7 @@ def layout_of(feature_view: FeatureView, config: RepoConfig) -> ViewLayout:
         name=compute_versioned_name(feature_view, config.registry.enable_online_feature_view_versioning),
         join_keys=keys,
         features=tuple(
-            (field.name, field.dtype.to_value_type().name)
+            (field.name, value_type_of(feature_view.name, field))
             for field in feature_view.features
             if field.name not in join_keys
         ),
@@ -116,6 +139,20 @@ def layout_of(feature_view: FeatureView, config: RepoConfig) -> ViewLayout:
         cache_us=cache_us,
         cache_stale_us=cache_stale_us,
     )
+
+
+def check_types(views: Iterable[BaseFeatureView]) -> None:
+    """Refuse views with fields or join keys that cannot be stored.
+
+    Raises:
+        UnknownTypeError: A feature, or a join key, has a type that cannot be stored.
+        LayoutError: A join key has a type that Feast cannot make a key of.
+    """
+    for view in views:
+        for field in view.features:
+            value_type_of(view.name, field)
+        for field in getattr(view, "entity_columns", ()):  # an on-demand view has none
+            check_join_key(f"{view.name}.{field.name}", value_type_of(view.name, field))
 
 
 def layouts_of(store: FeatureStore, views: Sequence[str]) -> dict[str, ViewLayout]:

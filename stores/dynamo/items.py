@@ -12,10 +12,10 @@ from typing import Any
 
 import mmh3
 
+from stores.cells.cell_decoding import Cell
 from stores.cells.column import EPOCH
 from stores.cells.feast_row import micros_of
 from stores.cells.timestamps import encode_timestamp
-from stores.cells.view_decoding import Cell
 
 Item = Mapping[str, Any]
 """An item as botocore gives and takes it, each value under its type: `{"entity_id": {"S": "..."}}`."""

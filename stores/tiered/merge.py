@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from stores.cells.cell_decoding import KINDS
 from stores.cells.column import Column
 from stores.cells.layout import ViewLayout
 from stores.cells.reading import Status, ViewReading
 from stores.cells.timestamps import NO_TIMESTAMP
-from stores.cells.view_decoding import KINDS
 
 Rows = npt.NDArray[np.int64]
 

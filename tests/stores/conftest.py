@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -57,6 +59,18 @@ def feast_store(tmp_path: Path, redis_server: RedisServer, client: redis.Redis) 
         return FeatureStore(config=config)
 
     return build
+
+
+@pytest.fixture(scope="session")
+def feast_dynamo(aws: str) -> Iterator[dict[str, str]]:
+    """Options of Feast's own DynamoDB store; it imports a client for its asynchronous half, which needs another botocore and is not used."""
+    client = {name: ModuleType(name) for name in ("aiobotocore", "aiobotocore.config", "aiobotocore.session")}
+    client["aiobotocore.config"].AioConfig = None  # type: ignore[attr-defined]
+    client["aiobotocore"].session = client["aiobotocore.session"]  # type: ignore[attr-defined]
+    with pytest.MonkeyPatch.context() as patch:
+        for name, module in client.items():
+            patch.setitem(sys.modules, name, module)
+        yield {"type": "dynamodb", "region": "us-east-1", "endpoint_url": aws}
 
 
 @pytest.fixture

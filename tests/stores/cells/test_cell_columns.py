@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stores.cells.cell_columns import CellColumns, encode_timestamps
+from stores.cells.cell_decoding import StoredTypeMismatchError, decode_cells
 from stores.cells.layout import ViewLayout
 from stores.cells.value_types import STORED_TYPES, UnsupportedValueTypeError, stored_type
-from stores.cells.view_decoding import StoredTypeMismatchError, ViewDecoder
+from stores.cells.view_decoding import ViewDecoder
 
 INT32 = st.integers(-(2**31), 2**31 - 1)
 INT64 = st.integers(-(2**63), 2**63 - 1)
@@ -34,6 +35,8 @@ SCALARS: dict[str, st.SearchStrategy[Any]] = {
     "BYTES": st.binary(min_size=1, max_size=200),  # Feast takes a column of nothing but b"" for a column of nulls
     "UNIX_TIMESTAMP": SECONDS.map(lambda s: dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=s)),
 }
+
+PLAIN = {name: one for name, one in STORED_TYPES.items() if name.removesuffix("_LIST") in SCALARS}
 
 
 def feast_cells(values: list[Any], value_type: str) -> list[bytes]:
@@ -73,7 +76,7 @@ def test_list_cells_equal_feast_byte_for_byte(value_type: str, data: st.DataObje
     assert encode_column(column, f"{value_type}_LIST") == feast_cells(values, f"{value_type}_LIST")
 
 
-@pytest.mark.parametrize("value_type", STORED_TYPES)
+@pytest.mark.parametrize("value_type", PLAIN)
 @given(data=st.data())
 def test_decoding_gives_back_what_was_encoded(value_type: str, data: st.DataObject) -> None:
     stored = stored_type(value_type)
@@ -98,7 +101,7 @@ def test_empty_column_has_no_cells(value_type: str) -> None:
     arrow = stored_type(value_type).arrow
     assert encode_column(pa.array([], arrow), value_type) == []
     assert encode_column(pa.chunked_array([], arrow), value_type) == []
-    assert len(decode_column([], value_type)) == 0
+    assert len(decode_cells(value_type, [], "v")[1]) == 0
 
 
 def test_sliced_and_chunked_lists_are_encoded_like_whole_ones() -> None:
@@ -129,11 +132,9 @@ def test_value_that_does_not_fit_names_the_column_and_the_cast_to_write() -> Non
         encode_column(pa.array([1.5]), "INT64", "clicks.n")
 
 
-def test_type_that_is_not_stored_in_bulk_is_refused_with_those_that_are() -> None:
-    with pytest.raises(
-        UnsupportedValueTypeError, match="MAP values are not stored in bulk; declare the field as one of"
-    ):
-        encode_column(pa.array(["{}"]), "MAP")
+def test_type_that_is_not_stored_is_refused_with_those_that_are() -> None:
+    with pytest.raises(UnsupportedValueTypeError, match="NULL values cannot be stored; declare the field as one of"):
+        encode_column(pa.array([None]), "NULL")
 
 
 def test_cell_of_another_type_is_refused_by_name() -> None:
