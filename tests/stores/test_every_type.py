@@ -134,7 +134,8 @@ def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         where = request.getfixturevalue("feast_dynamo")
         kinds = {"feast": where["type"], "ours": "stores.dynamo_online.MillraceDynamoOnlineStore"}
     folder = tmp_path_factory.mktemp(request.param)
-    answers: dict[tuple[str, str], dict[str, list[Any]]] = {}
+    pq.write_table(table(), folder / "log.parquet")
+    answers: Found = {}
     for writer in ("feast", "plug-in", "bulk"):
         stores = {
             reader: FeatureStore(
@@ -144,6 +145,7 @@ def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
                     registry=str(folder / f"{writer}.db"),
                     repo_path=folder,
                     online_store={**where, "type": kind},
+                    offline_store={"type": "stores.asof_offline.AsofOfflineStore"},
                     entity_key_serialization_version=3,
                 )
             )
@@ -155,7 +157,21 @@ def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         view = stores["ours"].get_feature_view("every")
         opened, layout = open_online(stores["ours"].config), layout_of(view, stores["ours"].config)
         if writer == "bulk":
-            assert opened.writer(layout).write(table(), "event_timestamp").written == 3
+            log = (
+                stores["ours"]
+                ._get_provider()
+                .offline_store.pull_latest_from_table_or_query(
+                    config=stores["ours"].config,
+                    data_source=view.batch_source,
+                    join_key_columns=["user"],
+                    feature_name_columns=[name.lower() for name in VALUES],
+                    timestamp_field="event_timestamp",
+                    created_timestamp_column=None,
+                    start_date=NOON - timedelta(days=1),
+                    end_date=NOON,
+                )
+            )
+            assert opened.writer(layout).write(log.to_arrow(), "event_timestamp").written == 3
         else:
             store = stores["feast" if writer == "feast" else "ours"]
             store._get_provider().online_write_batch(store.config, view, by_feast(), None)
@@ -212,7 +228,8 @@ def test_json_has_them_all(found: Found) -> None:
     assert shown["decimal_list"] == [["1.50", "-1E-7"], [], None]
     assert shown["uuid_set"] == [sorted(map(str, IDS)), [str(IDS[1])], None]
     assert shown["scalar_map"] == [{"1": "x", "-2": "y"}, {}, None]
-    assert shown["zoned_timestamp"][0] == "2026-03-01T05:00:00-07:00"
+    assert shown["zoned_timestamp"][0] == "2026-03-01T12:00:00Z"  # a log keeps the instant, not the zone
+    assert found["feast", "json"]["zoned_timestamp"][0] == "2026-03-01T05:00:00-07:00"
 
 
 @pytest.fixture(scope="module")

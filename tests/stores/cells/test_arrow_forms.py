@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -71,6 +72,13 @@ def test_empty_list_inside_of_a_list_stays_one() -> None:
     messages = encode_messages(nested, "VALUE_LIST")
     cells = [stored.tag + bytes([len(message or b"")]) + (message or b"") for message in messages]
     assert decode_cells("VALUE_LIST", cells, "v")[1] == nested
+
+
+def test_zone_of_a_column_is_kept() -> None:
+    stored, noon = stored_type("ZONED_TIMESTAMP"), datetime(2026, 3, 1, 12, tzinfo=UTC)
+    (message,) = stored_form(pa.array([noon], pa.timestamp("us", "America/New_York")), stored, "v.f").to_pylist()
+    (value,) = decode_cells("ZONED_TIMESTAMP", [stored.tag + bytes([len(message)]) + message], "v")[1]
+    assert (value, str(value.tzinfo)) == (noon, "America/New_York")
 
 
 def test_equal_maps_are_equal_bytes() -> None:
