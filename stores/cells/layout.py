@@ -92,7 +92,7 @@ class ViewLayout:
 
 
 def layout_of(feature_view: FeatureView, config: RepoConfig) -> ViewLayout:
-    """Return the layout of a feature view of any kind (plain, batch or stream).
+    """Return the layout of a feature view of any kind (plain, batch or stream), or of an on-demand view that is stored.
 
     The registry lists a stream view's join keys among its features, and these in any order: join keys are left out, and
     nothing may depend on the order.
@@ -121,7 +121,8 @@ def layout_of(feature_view: FeatureView, config: RepoConfig) -> ViewLayout:
             f"{feature_view.name}: its entity columns are not known; put the join keys into schema=, "
             "or read the view from the registry after 'feast apply'."
         )
-    ttl_us = feature_view.ttl // timedelta(microseconds=1) if feature_view.ttl else 0
+    ttl = getattr(feature_view, "ttl", None)  # an on-demand view that is stored has none
+    ttl_us = ttl // timedelta(microseconds=1) if ttl else 0
     join_keys = {name for name, _ in keys}
     tags = read_tags(feature_view.name, feature_view.tags, "view")
     cache_us, cache_stale_us = read_cache(feature_view.name, tags, ttl_us)
@@ -151,7 +152,7 @@ def check_types(views: Iterable[BaseFeatureView]) -> None:
     for view in views:
         for field in view.features:
             value_type_of(view.name, field)
-        for field in getattr(view, "entity_columns", ()):  # an on-demand view has none
+        for field in getattr(view, "entity_columns", ()):
             check_join_key(f"{view.name}.{field.name}", value_type_of(view.name, field))
 
 

@@ -93,9 +93,7 @@ class FeatureLog:
         """
         path = str(self.path)
         if path.partition("?")[0].endswith(".parquet") and not self._is_folder():
-            held = self._is_file()
-            rows = [pq.read_table(open_address(path)[1], filesystem=self.system), table] if held else [table]
-            _write(pa.concat_tables(rows, promote_options="default"), path)
+            _write(self._joined_to_the_file(table) if self._is_file() else table, path)
             return 1
         if PARTITION in table.column_names:
             table = table.drop_columns([PARTITION])
@@ -106,6 +104,23 @@ class FeatureLog:
             _write(table.filter(pc.equal(days, day)), inside(path, day_folder(day), name))
         return len(unique)
 
+    def _joined_to_the_file(self, table: pa.Table) -> pa.Table:
+        """Return the rows of a log of one file with others behind; numbers take the wider of two types, times the file's.
+
+        Raises:
+            FeatureLogError: A column is of another kind than the file's.
+        """
+        held = pq.read_table(open_address(str(self.path))[1], filesystem=self.system)
+        try:
+            for place, field in enumerate(table.schema):
+                known = held.schema.field(field.name).type if field.name in held.column_names else field.type
+                table = table.set_column(place, field.name, _nearer(table.column(place), known))
+            return pa.concat_tables([held, table], promote_options="permissive")
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            raise FeatureLogError(
+                f"{self.name}: the rows do not fit the feature log at {self.path} ({error}); cast the column to the log's type."
+            ) from error
+
     def _is_file(self) -> bool:
         return self._kind() == fs.FileType.File
 
@@ -115,6 +130,16 @@ class FeatureLog:
     def _kind(self) -> fs.FileType:
         system, path = open_address(self.path)
         return system.get_file_info(path).type
+
+
+def _nearer(column: pa.ChunkedArray, known: pa.DataType) -> pa.ChunkedArray:
+    """Return a column in the type that a log has, where it may be cut (a time) or came as floats (integers with nulls)."""
+    kind = column.type
+    if kind != known and pa.types.is_timestamp(kind) and pa.types.is_timestamp(known):
+        return column.cast(pa.timestamp(known.unit, "UTC"), safe=False).cast(known)  # without a zone it is UTC
+    if pa.types.is_floating(kind) and pa.types.is_integer(known):
+        return pc.if_else(pc.is_nan(column), pa.scalar(None, kind), column).cast(known)
+    return column
 
 
 def _may_hold(names: Sequence[str], oldest: date | None, newest: date | None) -> bool:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from stores.parquet.asof_join import ROW, TIME
 
-_TIMESTAMP = "event_timestamp"
+TIMESTAMP = "event_timestamp"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -70,7 +70,7 @@ def read_labels(entity_df: Any, join_keys: Sequence[str]) -> Labels:
         )
     if not isinstance(entity_df, pd.DataFrame):
         raise LabelsError(
-            f"entity_df: {type(entity_df).__name__} given; pass a pandas DataFrame with the join keys and {_TIMESTAMP}."
+            f"entity_df: {type(entity_df).__name__} given; pass a pandas DataFrame with the join keys and {TIMESTAMP}."
         )
     absent = [name for name in dict.fromkeys(join_keys) if name not in entity_df.columns]
     if absent:
@@ -93,9 +93,9 @@ def read_labels(entity_df: Any, join_keys: Sequence[str]) -> Labels:
 
 
 def _timestamp_column(entity_df: pd.DataFrame) -> str:
-    if _TIMESTAMP in entity_df.columns:
-        return _TIMESTAMP
+    if TIMESTAMP in entity_df.columns:
+        return TIMESTAMP
     times = entity_df.select_dtypes(include=["datetime", "datetimetz"]).columns
     if len(times) != 1:
-        raise LabelsError(f"entity_df: which column is the event timestamp? Name it {_TIMESTAMP}.")
+        raise LabelsError(f"entity_df: which column is the event timestamp? Name it {TIMESTAMP}.")
     return str(times[0])
