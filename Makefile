@@ -83,6 +83,12 @@ key: setup  ## a new key for a caller of the scoring service, shown once (NAME=s
 challenge: setup  ## name a version of a model, for an experiment (SERVICE= VERSION= ALIAS=challenger DROP=1)
 	@$(PY) -m commands challenge
 
+score: setup  ## score a table of requests as POST /v1/score would (EVENTS=requests.parquet OUT=scores.parquet SERVICE=)
+	@$(PY) -m commands score
+
+load: setup  ## requests at a given rate, latencies without coordinated omission (RATE=100 SECONDS=10 CONNECTIONS=64 URL= REQUESTS=)
+	@$(PY) -m commands load
+
 promote: setup  ## make a version the champion, without a restart (SERVICE= VERSION= or ALIAS=challenger, WHY=)
 	@$(PY) -m commands promote
 

@@ -30,6 +30,8 @@ COMMANDS = {
     "challenge": "name a version of a model, for an experiment",
     "promote": "make a version the champion",
     "rollback": "make the champion of before champion again",
+    "score": "score a table of requests",
+    "load": "load the scoring service, and tell how long answers take",
     "experiment": "show how experiments stand, or let a stopped arm go on",
     "status": "show what is there and how far the stream is",
     "compact": "make few files of what the stream landed and logged",

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from pipelines.plan import EventTable
 from workspace.addresses import inside, list_files, list_folders, open_address
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 DAY = 86_400_000_000  # microseconds
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -31,15 +35,20 @@ def days_of(folder: str) -> list[str]:
 def newest_event(table: EventTable, day: str) -> int:
     """Return the time of the newest event of a day, microseconds; -1 where the day has none."""
     import pyarrow.compute as pc
+
+    events = read_day(table.lake, day, [table.timestamp])
+    newest = None if events is None else pc.max(events[table.timestamp]).as_py()
+    return -1 if newest is None else (newest - EPOCH) // timedelta(microseconds=1)
+
+
+def read_day(lake: str, day: str, columns: list[str] | None = None) -> pa.Table | None:
+    """Return the events of a day, all their columns or some; None where the day has no files."""
     import pyarrow.dataset as ds
 
-    folder = inside(table.lake, f"date={day}")
+    folder = inside(lake, f"date={day}")
     system = open_address(folder)[0]
     files = [one.path for one in list_files(folder) if one.extension == "parquet" and one.base_name[0] not in "._"]
-    if not files:
-        return -1
-    newest = pc.max(ds.dataset(files, filesystem=system).to_table(columns=[table.timestamp])[table.timestamp]).as_py()
-    return -1 if newest is None else (newest - EPOCH) // timedelta(microseconds=1)
+    return ds.dataset(files, filesystem=system).to_table(columns=columns) if files else None
 
 
 def day_of(t: int) -> str:

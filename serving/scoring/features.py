@@ -12,8 +12,8 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from contract.service import EVENT_TIMESTAMP, Service
-from serving.request.schema import RequestSchema, Row
+from contract.service import Service
+from serving.request.columns import RequestColumns
 from serving.scoring import on_demand
 from serving.scoring.lookup import REASONS
 from stores.cells.column import Column
@@ -29,8 +29,6 @@ COMPUTE_FAILED: Final = "compute_failed"
 
 NOT_FINITE: Final = "not_finite"
 """Why a feature that is stored counts as missing: it is NaN or infinite."""
-
-_MICROSECONDS = 1_000_000  # in a second; Feast keeps a key that is a time in seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,28 +108,22 @@ class FeatureVectors:
 
     Args:
         service: The service.
-        schema: Its request.
         lookup: Where its stored features are.
     """
 
-    def __init__(self, service: Service, schema: RequestSchema, lookup: FeatureSource) -> None:
+    def __init__(self, service: Service, lookup: FeatureSource) -> None:
         self._service = service
-        self._schema = schema
         self._lookup = lookup
         self._stored = tuple(f"{view.alias}__{name}" for view in service.stored for name, _ in view.features)
 
-    def build(self, rows: Sequence[Row]) -> FeatureBatch:
-        """Build the vectors of checked requests, in order. A store that does not answer leaves its features missing.
-
-        Args:
-            rows: At least one request, as `RequestSchema.parse` gives them.
-        """
-        size = len(rows)
-        as_of_us, requested, keys = self._request_columns(rows)
+    def build(self, requests: RequestColumns) -> FeatureBatch:
+        """Build the vectors of requests, in order. A store that does not answer leaves its features missing."""
+        as_of_us, requested = requests.as_of_us, requests.columns
+        size = len(as_of_us)
         columns: dict[str, Column] = dict(requested)
         degraded: npt.NDArray[np.bool_] | None = None
         try:
-            views = self._lookup.read(keys, as_of_us)
+            views = self._lookup.read(requests.keys, as_of_us)
         except OnlineStoreUnavailable:
             views = self._away(size)
         columns |= {f"{view}__{name}": one for view, part in views.items() for name, one in part.columns.items()}
@@ -161,29 +153,6 @@ class FeatureVectors:
             )
             for view in self._service.stored
         }
-
-    def _request_columns(
-        self, rows: Sequence[Row]
-    ) -> tuple[npt.NDArray[np.int64], dict[str, Column], dict[str, Sequence[object] | npt.NDArray[np.int64]]]:
-        """Turn rows into columns: the event timestamps, every request column by name, and the join keys' raw values.
-
-        Times keep their microseconds, as in a training set; Feast's own online path cuts them to whole seconds.
-        """
-        stamps, *values = zip(*rows, strict=True)
-        as_of_us = np.array(stamps, dtype=np.int64)
-        columns: dict[str, Column] = {}
-        keys: dict[str, Sequence[object] | npt.NDArray[np.int64]] = {}
-        for one, given in zip(self._schema.fields, values, strict=True):
-            columns[one.name] = Column.of(one.kind, given)
-            if one.is_key:
-                held = columns[one.name].values
-                keys[one.name] = np.asarray(held) // _MICROSECONDS if one.kind == "timestamp" else held
-        for name, filled_by in self._schema.fills:
-            if filled_by == EVENT_TIMESTAMP:
-                columns[name] = Column("timestamp", as_of_us, np.ones(len(rows), dtype=np.bool_))
-            else:
-                columns[name] = columns[filled_by]
-        return as_of_us, columns, keys
 
 
 def _missing(

@@ -13,6 +13,7 @@ from contract.label import ServiceError
 from contract.model_aliases import CHAMPION
 from contract.service import Service
 from contract.types import UNSUPPORTED
+from serving.request.columns import RequestColumns
 from serving.request.schema import RequestSchema, Row, request_schema
 from serving.scoring.arms import Arms
 from serving.scoring.array_check import check_arrays
@@ -99,20 +100,24 @@ class Scorer:
         self.setup = setup(service, self.schema)
         self._lookup = lookup
         self._predictions = PredictionCache(cached_predictions) if cached_predictions else None
-        self._vectors = FeatureVectors(service, self.schema, lookup)
+        self._vectors = FeatureVectors(service, lookup)
         self._process = f"{uuid.uuid4().hex[:16]}-"
         self._numbers = count(1)
 
     def score(self, rows: Sequence[Row]) -> Scored:
         """Score checked requests, in order; at least one."""
+        return self.score_columns(RequestColumns.of_rows(self.schema, rows))
+
+    def score_columns(self, requests: RequestColumns) -> Scored:
+        """Score requests that are columns already, in order; at least one."""
         setup = self.setup
-        features = self._vectors.build(rows)
+        features = self._vectors.build(requests)
         scores, arms = setup.arms.predict(features, self._predictions)
         decisions = None
         if setup.policy is not None:
             share = features.missing_share if features.missing else None
             decisions = setup.policy.decide(scores, {**features.request, **features.columns}, share, features.degraded)
-        ids = [f"{self._process}{number:x}" for number in islice(self._numbers, len(rows))]
+        ids = [f"{self._process}{number:x}" for number in islice(self._numbers, features.size)]
         return Scored(scores, decisions, features, setup, ids, arms)
 
     def explain(self, scored: Scored, row: int) -> dict[str, object]:

@@ -26,6 +26,7 @@ from pipelines.batch.lake import DAY, micros
 from pipelines.plan import ViewPlan
 from pipelines.stream.sinks import land_events
 from pipelines.stream.transport.redis_streams import RedisStreams
+from serving.request.columns import RequestColumns
 from serving.request.schema import request_schema
 from serving.scoring.features import FeatureVectors
 from serving.scoring.lookup import Lookup
@@ -114,8 +115,11 @@ def test_materialized_rows_lie_in_their_tiers_and_are_looked_up_together(
 
     service = read_service(store, "returns")
     schema = request_schema(service)
-    vectors = FeatureVectors(service, schema, Lookup(store, service.stored))
-    asked = schema.parse({"instances": [{"user_id": name} for name in ("bob", "ann", "zoe")]}, FIRST + 2 * DAY, 9)[0]
+    vectors = FeatureVectors(service, Lookup(store, service.stored))
+    asked = RequestColumns.of_rows(
+        schema,
+        schema.parse({"instances": [{"user_id": name} for name in ("bob", "ann", "zoe")]}, FIRST + 2 * DAY, 9)[0],
+    )
     batch = vectors.build(asked)
     assert [batch.columns[name].as_python() for name in FEATURES] == [[4.0, 3.0, None], [4.0, 2.5, None]]
     assert batch.degraded is None
@@ -170,7 +174,7 @@ def test_stream_writes_a_warm_view_to_its_tier(
     assert held(redis_server) == {}
     store = open_store(workspace)
     lookup = Lookup(store, read_service(store, "returns").stored)
-    spent = lookup.read({"user_id": ["ann", "bob"]}, np.array([now + 9] * 2))["spending__spent_1h"]
+    spent = lookup.read({"user_id": ["ann", "bob"]}, np.array([now + 9] * 2))["spending"].columns["spent_1h"]
     assert spent.as_python() == [5.0, 4.0]
 
 

@@ -14,6 +14,7 @@ import redis
 
 from contract.service import read_service
 from serving.config import ServingConfig
+from serving.request.columns import RequestColumns
 from serving.request.schema import request_schema
 from serving.scoring import on_demand
 from serving.scoring.build import SetupReader, build_scorers
@@ -85,13 +86,13 @@ def test_renamed_and_rekeyed_views_and_views_without_entities_are_what_feast_say
     store = open_store(workspace)
     service = read_service(store, "everything")
     names = [name for name, _ in service.features]
-    vectors = FeatureVectors(service, request_schema(service), Lookup(store, service.stored))
+    vectors = FeatureVectors(service, Lookup(store, service.stored))
     asked = {"ad_id": [7, 8, 99], "previous_ad": [8, 7, 7], "user_id": ["ann", "ann", "bob"]}
     bodies = [dict(zip(asked, values, strict=True)) for values in zip(*asked.values(), strict=True)]
     rows = request_schema(service).parse({"instances": bodies}, NOW_US, most=10)[0]
     with redis.Redis(port=redis_server.port) as client:
         calls = client.info("commandstats")["cmdstat_hmget"]["calls"]
-        batch = vectors.build(rows)
+        batch = vectors.build(RequestColumns.of_rows(request_schema(service), rows))
         assert client.info("commandstats")["cmdstat_hmget"]["calls"] - calls == 3 + 2 + 3 + 1  # each entity once
     features = store.get_feature_service("everything")
     expected = store.get_online_features(features=features, entity_rows=asked, full_feature_names=True).to_dict()

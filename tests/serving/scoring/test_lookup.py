@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from contract.service import read_service
+from serving.request.columns import RequestColumns
 from serving.request.schema import request_schema
 from serving.scoring.features import FeatureVectors
 from serving.scoring.lookup import Lookup
@@ -75,7 +76,8 @@ def test_request_that_is_answered_with_stale_values_is_degraded(
             one.view.tags = {"millrace.cache": "100ms", "millrace.cache_stale": "5s"}
         lookup = Lookup(store, service.stored, clock=lambda: clock[0], cache_bytes=1_000_000)
         schema = request_schema(service)
-        vectors, rows = FeatureVectors(service, schema, lookup), schema.parse(row, 0, 1)[0]
+        vectors = FeatureVectors(service, lookup)
+        rows = RequestColumns.of_rows(schema, schema.parse(row, 0, 1)[0])
         fresh = vectors.build(rows)
         assert fresh.degraded is None
     assert vectors.build(rows).degraded is None

@@ -96,7 +96,7 @@ def use_everything(writer: Any, reader: Any, declared: list[Any], noon: datetime
     lookup = Lookup(reader, [stored(view)])
     assert lookup.failure() is None
     found = lookup.read({"user": ["a"]}, np.array([micros]))
-    assert found["clicks__n"].as_python() == [3]
+    assert found["clicks"].columns["n"].as_python() == [3]
     writer.apply([], objects_to_delete=[view], partial=False)
     writer.teardown()
 
