@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -84,7 +85,7 @@ def _decode_objects(cells: Sequence[Cell], stored: StoredType, where: str) -> li
     Raises:
         StoredTypeMismatchError: A cell was written with another type.
     """
-    skip = len(stored.tag)
+    skip, read = len(stored.tag), _reader(stored)
     out: list[Any] = []
     for cell in cells:
         if not cell:
@@ -97,7 +98,7 @@ def _decode_objects(cells: Sequence[Cell], stored: StoredType, where: str) -> li
             continue
         start, length = _length(cell, skip)
         content = cell[start : start + length]
-        out.append(_decode_texts(content, stored) if stored.is_list else _text(content, stored))
+        out.append(_decode_texts(content, read) if stored.is_list else read(content))
     return out
 
 
@@ -172,12 +173,12 @@ def _finish(
     return values, valid
 
 
-def _decode_texts(content: bytes, stored: StoredType) -> list[Any]:
+def _decode_texts(content: bytes, read: Callable[[bytes], Any]) -> list[Any]:
     texts, position = [], 0
     while position < len(content):
         start, length = _length(content, position + 1)
         position = start + length
-        texts.append(_text(content[start:position], stored))
+        texts.append(read(content[start:position]))
     return texts
 
 
@@ -195,11 +196,15 @@ def _length(data: bytes, position: int) -> tuple[int, int]:
         shift += 7
 
 
-def _text(content: bytes, stored: StoredType) -> Any:
-    if stored.element != pa.string():
-        return content
-    text = content.decode()
-    return text if stored.content == "plain" else _READ[stored.content](text)
+@cache
+def _reader(stored: StoredType) -> Callable[[bytes], Any]:
+    """Return what makes a value of the bytes of a text."""
+    if stored.element == pa.binary():
+        return bytes
+    if stored.content == "plain":
+        return bytes.decode
+    read = _READ[stored.content]
+    return lambda content: read(content.decode())
 
 
 def _json(text: str) -> Any:
