@@ -118,26 +118,41 @@ def estimate_mean(one: Moments, alpha: float, sharpest_at: int) -> Estimate:
 def estimate_difference(one: Moments, other: Moments, alpha: float, sharpest_at: int) -> Estimate:
     """Return the interval of how much greater one arm's mean is than the other's; arguments as in `estimate_mean`.
 
-    An arm in which nothing varies yet (it declines everybody, say) borrows from the other: as if `FEWEST` of its units were the
-    other's; and its spread is believed once that many of its units would carry the other's.
+    An arm in which nothing varies yet (it declines everybody, say) borrows from both together: as if `FEWEST` of its units were
+    theirs; and its spread is believed once that many of its units would carry theirs.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        believed = (_carrying(one, other) >= FEWEST) & (_carrying(other, one) >= FEWEST)
-        variance = _variance(one, other) + _variance(other, one)
-        reach = _reach(variance, one.spread + other.spread, alpha, sharpest_at)
-    return Estimate(one.mean - other.mean, np.where(believed, reach, np.inf))
+        both = _pooled(one, other)
+        arms = [_borrowing(arm, both) for arm in (one, other)]
+        believed = np.minimum(
+            *(np.maximum(arm.carrying, both.carrying * arm.units / both.units) for arm in (one, other))
+        )
+        variance, spread = (arms[0].variance + arms[1].variance, arms[0].spread + arms[1].spread)
+        reach = _reach(variance, spread, alpha, sharpest_at)
+    return Estimate(one.mean - other.mean, np.where(believed >= FEWEST, reach, np.inf))
 
 
-def _carrying(one: Moments, other: Moments) -> Floats:
-    expected: Floats = np.nan_to_num(other.carrying * one.units / other.units)
-    return np.maximum(one.carrying, expected)
+def _pooled(one: Moments, other: Moments) -> Moments:
+    """Return the moments of two arms taken together: what each would have, were there no difference."""
+    units = one.units + other.units
+    mean = (one.units * one.mean + other.units * other.mean) / units
+    second = fourth = spread = np.zeros_like(mean)
+    for arm in (one, other):
+        apart, within = arm.mean - mean, arm.variance * arm.units  # of one unit
+        tails = np.where(arm.carrying > 0, arm.units * within**2 / arm.carrying, 0.0)
+        second = second + arm.units * (within + apart**2)
+        fourth = fourth + arm.units * (tails + 6 * within * apart**2 + apart**4)
+        spread = spread + arm.units * (arm.spread + apart**2)
+    carrying = np.where(fourth > 0, second**2 / fourth, 0.0)
+    return Moments(mean, second / units**2, spread / units, units, carrying)
 
 
-def _variance(one: Moments, other: Moments) -> Floats:
-    borrowed: Floats = (one.units * one.variance * one.units + FEWEST * other.variance * other.units) / (
-        one.units + FEWEST
-    )
-    return borrowed / one.units
+def _borrowing(arm: Moments, both: Moments) -> Moments:
+    """Return an arm as if `FEWEST` units more were of both."""
+    share = FEWEST / (arm.units + FEWEST)
+    variance = (1 - share) * arm.variance + share * both.variance * both.units / arm.units
+    spread = (1 - share) * arm.spread + share * both.spread
+    return Moments(arm.mean, variance, spread, arm.units, arm.carrying)
 
 
 def _reach(variance: Floats, spread: Floats, alpha: float, sharpest_at: int) -> Floats:

@@ -89,7 +89,7 @@ A_A = {
 def test_a_against_a_alarms_no_more_often_than_stated_though_it_is_always_looked_at(name: str) -> None:
     arm, times, decisions = A_A[name]
     found = difference(arm, arm, times, decisions)
-    assert np.isfinite(found.reach).any(axis=1).mean() > 0.9  # something was said
+    assert np.isfinite(found.reach).any(axis=1).mean() > 0.8  # something was said
     assert share_of_runs((found.low > 0) | (found.high < 0)) <= ALPHA
 
 
@@ -115,6 +115,7 @@ def test_decisions_taken_for_independent_would_alarm_more_often() -> None:
         pytest.param(events(0.2), events(0.28), 1, id="rate"),
         pytest.param(events(0.01), events(0.05), 4, id="rare_event"),
         pytest.param(events(0.95), events(0.0), 4, id="an_arm_in_which_nothing_varies"),
+        pytest.param(events(0.0), events(1.0), 1, id="two_arms_in_which_nothing_varies"),
         pytest.param(amounts(0.2), amounts(0.4), 2, id="amounts"),
     ],
 )
