@@ -140,6 +140,16 @@ def _value_type(dtype: Any) -> str:
         return str(missing.args[0])
 
 
+def kind_of_value_type(name: str) -> str:
+    """Return the kind of what Feast's `ValueType` calls `name`; `unsupported` for one that has none.
+
+    >>> kind_of_value_type("DOUBLE_LIST"), kind_of_value_type("MAP")
+    ('float64[]', 'unsupported')
+    """
+    known = _BY_VALUE_TYPE.get(name)
+    return known.kind if known else UNSUPPORTED
+
+
 def is_number(kind: str) -> bool:
     """Say whether a model can read columns of this kind: numbers and booleans, one value a row."""
     return kind in TYPES and TYPES[kind].is_number

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from serving.config import HttpConfig
 from serving.protocols.docs_page import DocsPage
 from serving.protocols.experiments import Experiments
+from serving.protocols.feast_server import FeastServer
 from serving.protocols.health import Health
 from serving.protocols.http import HttpApp
 from serving.protocols.idempotency import KeptAnswers, idempotent
@@ -19,6 +20,9 @@ from serving.protocols.outcomes import Outcomes
 from serving.protocols.v1 import V1, ScoreRows
 from serving.recording.outcomes import OutcomeRecord
 from serving.scoring.scorer import Scorer
+
+if TYPE_CHECKING:
+    from feast import FeatureStore
 
 
 def build_http_app(
@@ -30,11 +34,12 @@ def build_http_app(
     keys: KeyRing | None = None,
     kept: KeptAnswers | None = None,
     data: Path | None = None,
+    store: FeatureStore | None = None,
 ) -> HttpApp | Guarded:
     """Return the app that answers with these scorers, the default first, to all or to those with a key.
 
-    See `serving.protocols.v1.V1`. Without records of outcomes, none are taken; without kept answers, no request is repeated; without a data folder, nothing is told of
-    experiments.
+    See `serving.protocols.v1.V1`. Without records of outcomes, none are taken; without kept answers, no request is repeated;
+    without a data folder, nothing is told of experiments; without a feature store, Feast's clients find nothing.
     """
     clock: dict[str, Any] = {} if now_us is None else {"now_us": now_us}
     scoring = idempotent(V1(scorers, limits, score_rows, **clock).routes(), kept, limits)
@@ -44,6 +49,8 @@ def build_http_app(
         routes += Outcomes(outcomes, binary, limits, **clock).routes()
     if data is not None:
         routes += Experiments(data, tuple(scorers)).routes()
+    if store is not None:
+        routes += FeastServer(store, limits).routes()
     described = OpenApi(routes, version("millrace"), with_keys=keys is not None)
     app = HttpApp([*routes, *described.routes()])
     return app if keys is None else Guarded(app, keys)

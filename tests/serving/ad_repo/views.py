@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from feast import FeatureView, Field, FileSource
+from feast import FeatureView, Field, FileSource, PushSource
 from feast.types import Array, Bool, Float32, Float64, Int64, String, UnixTimestamp
 
 from entities import ad, user
@@ -59,5 +59,18 @@ site_load = FeatureView(
     entities=[],
     source=log_of("site_load"),
     schema=[Field(name="visitors", dtype=Int64)],
+    ttl=timedelta(0),
+)
+
+user_mood = FeatureView(
+    name="user_mood",
+    entities=[user],
+    source=PushSource(name="moods", batch_source=log_of("user_mood")),
+    schema=[
+        Field(name="user_id", dtype=String),
+        Field(name="mood", dtype=String),
+        Field(name="since", dtype=UnixTimestamp),
+        Field(name="swings", dtype=Array(Float64)),
+    ],
     ttl=timedelta(0),
 )
