@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from serving.request.fields import UnfitValueError, converter_for, describe, to_timestamp
+from serving.request.fields import FIRST_US, LAST_US, UnfitValueError, converter_for, describe, to_timestamp
 from serving.request.schema import RequestError
 
 MICROSECONDS: Final = 1_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST_SECOND: Final = 253_402_300_799  # of the year 9999
 
 
 def read_columns(given: object, name: str, most: int) -> dict[str, list[Any]]:
@@ -77,7 +76,7 @@ def _checked(value: object, convert: Callable[[object], object], at: str, may_be
 
 def _to_micros(value: object) -> int:
     """Return microseconds; a number is seconds since 1970, as everywhere in Feast."""
-    if type(value) is int and -_LAST_SECOND < value < _LAST_SECOND:
+    if type(value) is int and FIRST_US <= value * MICROSECONDS <= LAST_US:
         return value * MICROSECONDS
     return to_timestamp(value)
 

@@ -133,7 +133,7 @@ def _prediction(scorer: Scorer) -> dict[str, Any]:
 
 
 def _required(scorer: Scorer) -> list[str]:
-    return ["score", "decision"] if scorer.setup.policy else ["score"]
+    return ["decision_id", "score", "decision"] if scorer.setup.policy else ["decision_id", "score"]
 
 
 def _scored(scorer: Scorer) -> Schema:

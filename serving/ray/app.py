@@ -80,6 +80,7 @@ class ScoringReplica:
             keys=self._keys,
             kept=kept,
             data=workspace.data,
+            store=open_store(workspace),
         )
         self._admission = Admission(config.http.budget_ms / 1000)
         answer_by(self._app, self._admission)

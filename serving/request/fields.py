@@ -20,8 +20,8 @@ FLOAT32_MAX = 3.4028234663852886e38
 TIMESTAMP_EXAMPLE = "2026-01-31T12:00:00Z"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST_US = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
-_LAST_US = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+FIRST_US = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+LAST_US = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -106,7 +106,7 @@ def to_timestamp(value: object) -> int:
         else:
             at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
             micros = (at - _EPOCH) // _MICROSECOND
-            if _FIRST_US <= micros <= _LAST_US:  # a zone can move year 1 out of the calendar
+            if FIRST_US <= micros <= LAST_US:  # a zone can move year 1 out of the calendar
                 return micros
     raise UnfitValueError(
         f"expected an ISO 8601 date and time (UTC if it names no zone), got {describe(value)};"

@@ -12,7 +12,10 @@ import pytest
 from serving.config import ServingConfig
 from serving.protocols.app import build_http_app
 from serving.protocols.http import HttpApp
+from serving.protocols.keys import Guarded
+from serving.recording.outcomes import OutcomeRecord
 from serving.scoring.scorer import Scorer
+from workspace.workspace import Workspace, open_store
 
 ARRIVAL_US = 1_772_366_400_000_000
 Call = Callable[..., httpx.Response]
@@ -36,9 +39,18 @@ def caller() -> Callable[[Any], Call]:
 
 
 @pytest.fixture(scope="session")
-def whole_app(scorer: Scorer, ranker: Scorer, config: ServingConfig) -> HttpApp:
-    """Return the app of a service that decides and of one that ranks."""
-    return build_http_app({"click_v1": scorer, "rank_v1": ranker}, config.http)
+def whole_app(
+    workspace: Workspace,
+    scorer: Scorer,
+    ranker: Scorer,
+    config: ServingConfig,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> HttpApp | Guarded:
+    """Return the app of a service that decides and of one that ranks, with all that it can do."""
+    scorers = {"click_v1": scorer, "rank_v1": ranker}
+    data = tmp_path_factory.mktemp("outcomes")
+    outcomes = {name: OutcomeRecord.open(data, name) for name in scorers}
+    return build_http_app(scorers, config.http, outcomes=outcomes, store=open_store(workspace))
 
 
 @pytest.fixture(scope="session")

@@ -46,7 +46,8 @@ def test_answers_are_those_that_are_described(document: dict[str, Any], send: Ca
     def check(case: schemathesis.Case) -> None:
         sent = case.as_transport_kwargs(base_url="http://test")
         body = {"json": sent["json"]} if "json" in sent else {"content": sent.get("data") or b""}
-        answer = send(sent["method"], sent["url"], headers=dict(sent["headers"]), params=sent.get("params"), **body)
+        headers = {**dict(sent["headers"]), "content-type": "application/json"}
+        answer = send(sent["method"], sent["url"], headers=headers, params=sent.get("params"), **body)
         seen[answer.status_code] = seen.get(answer.status_code, 0) + 1
         case.validate_response(answer, excluded_checks=NOT_HELD)
 

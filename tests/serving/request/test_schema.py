@@ -69,6 +69,12 @@ def test_time_without_a_zone_is_utc(written: str, microseconds: int) -> None:
     assert SCHEMA.parse_one({**GOOD, "event_timestamp": written}, NOW_US)[0] == microseconds
 
 
+@pytest.mark.parametrize("written", ["9999-12-31T23:59:59-00:01", "0001-01-01T00:00:00+00:01"])
+def test_time_that_its_zone_moves_out_of_all_years_is_refused(written: str) -> None:
+    with pytest.raises(RequestError, match="expected an ISO 8601 date and time"):
+        SCHEMA.parse_one({**GOOD, "event_timestamp": written}, NOW_US)
+
+
 def test_missing_field_is_named_with_its_type() -> None:
     body = {name: value for name, value in GOOD.items() if name != "bid"}
     with pytest.raises(RequestError, match="is missing; expected a value of type float64") as caught:
