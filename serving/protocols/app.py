@@ -15,6 +15,7 @@ from serving.protocols.health import Health
 from serving.protocols.http import HttpApp
 from serving.protocols.idempotency import KeptAnswers, idempotent
 from serving.protocols.keys import Guarded, KeyRing
+from serving.protocols.open_inference import OpenInference
 from serving.protocols.openapi import OpenApi
 from serving.protocols.outcomes import Outcomes
 from serving.protocols.v1 import V1, ScoreRows
@@ -42,7 +43,9 @@ def build_http_app(
     without a data folder, nothing is told of experiments; without a feature store, Feast's clients find nothing.
     """
     clock: dict[str, Any] = {} if now_us is None else {"now_us": now_us}
-    scoring = idempotent(V1(scorers, limits, score_rows, **clock).routes(), kept, limits)
+    v1 = V1(scorers, limits, score_rows, **clock)
+    inference = OpenInference(scorers, limits, v1.score_rows, **clock)
+    scoring = [*idempotent(v1.routes(), kept, limits), *inference.routes()]
     routes = [*scoring, *Health(scorers).routes(), *DocsPage().routes()]
     if outcomes:
         binary = frozenset(name for name, one in scorers.items() if one.service.predicts == "binary")

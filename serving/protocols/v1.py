@@ -38,6 +38,9 @@ class V1:
         limits: How much one request may hold.
         score_rows: How rows are scored; by default at once, each request by itself.
         now_us: The time, UTC microseconds.
+
+    Attributes:
+        score_rows: How rows are scored.
     """
 
     def __init__(
@@ -51,7 +54,7 @@ class V1:
         self._scorers = scorers
         self._limits = limits
         self._default = next(iter(scorers))
-        self._score_rows = score_rows or self._score_at_once
+        self.score_rows = score_rows or self._score_at_once
         self._now_us = now_us
 
     def routes(self) -> list[Route]:
@@ -95,7 +98,7 @@ class V1:
 
     async def _scored(self, name: str, rows: Sequence[Row], deadline: float | None) -> list[Part]:
         try:
-            return await self._score_rows(name, rows, deadline)
+            return await self.score_rows(name, rows, deadline)
         except DeadlineError as error:
             raise AnswerError(503, f"{error}; try again later, or allow more time", RETRY_AFTER) from None
 
