@@ -67,6 +67,8 @@ def _show(result: LoadResult, rate: float, seconds: float) -> None:
         f"answered {result.statuses[200] / max(result.seconds, seconds):,.1f} a second of {rate:,.1f} asked, {total:,} in all"
     )
     others = {str(status): count for status, count in sorted(result.statuses.items()) if status != 200}
+    if result.degraded:
+        others["degraded"] = result.degraded
     if result.lost:
         others["without an answer"] = result.lost
     if others:

@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 
 import orjson
 
+DEGRADED: Final = b'"degraded":true'
+
 GIVE_UP_S: Final = 10.0
 """How long answers are waited for at the end, seconds."""
 
@@ -29,6 +31,7 @@ class LoadResult:
         latencies: Of answers with status 200, from when the request was due, seconds.
         refused: How long answers with status 429 and 503 took, seconds.
         statuses: Answers by status.
+        degraded: Answers that say of themselves that they are.
         lost: Requests without an answer.
         seconds: From the first request due to the last answer.
     """
@@ -36,6 +39,7 @@ class LoadResult:
     latencies: list[float] = field(default_factory=list)
     refused: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
+    degraded: int = 0
     lost: int = 0
     seconds: float = 0.0
 
@@ -117,9 +121,10 @@ class _Sender:
         self._idle.append(connection)
         self._go_on()
 
-    def answer(self, due: float, status: int) -> None:
+    def answer(self, due: float, status: int, body: bytes) -> None:
         self.under_way -= 1
         self.result.statuses[status] += 1
+        self.result.degraded += DEGRADED in body
         took = self._loop.time() - due
         if status == 200:
             self.result.latencies.append(took)
@@ -182,8 +187,8 @@ class _Connection(asyncio.Protocol):
         length = int(head.partition(b"content-length:")[2].split(b"\r\n", 1)[0] or 0)
         if len(self._buffer) < end + 4 + length or self._due is None:
             return
-        due, self._due, self._buffer = self._due, None, b""
-        self._sender.answer(due, int(head[9:12]))
+        due, self._due, body, self._buffer = self._due, None, self._buffer[end + 4 :], b""
+        self._sender.answer(due, int(head[9:12]), body)
         if b"connection: close" in head:
             self._transport.close()
         else:
