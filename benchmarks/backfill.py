@@ -29,13 +29,13 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from contract.durations import DAY, HOUR, MINUTE
 from pipelines.batch.backfill import run_backfill
-from pipelines.batch.session import open_spark
 from pipelines.plan import EventTable, ViewPlan
 from pipelines.semantics.aggregators.table import parse_function
 from pipelines.semantics.feature import Feature
 from pipelines.semantics.windows import Window as Span
 from pipelines.semantics.windows import default_slide
 from pipelines.stream.sinks import land_events
+from workspace.spark_session import open_spark
 
 START = 1_735_689_600_000_000  # 2025-01-01
 DAYS = 183

@@ -11,9 +11,9 @@ from commands.progress import Progress
 from commands.table import show_table
 from pipelines.batch.backfill import Filled, hand_over, run_backfill
 from pipelines.batch.lake import DAY, DayError, LakeError, day_of, days_of, micros, newest_event
-from pipelines.batch.session import open_spark
 from pipelines.batch.work_seen import rows_under_way, see_tasks
 from pipelines.plan import ViewPlan
+from workspace.spark_session import open_spark
 from workspace.workspace import Workspace
 
 if TYPE_CHECKING:

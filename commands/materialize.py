@@ -20,11 +20,11 @@ from commands.progress import Progress
 from commands.table import show_table
 from pipelines.batch.lake import DAY, LakeError, days_of, micros
 from pipelines.batch.materialize import stage_newest, store_rows
-from pipelines.batch.session import SparkOnDemand
 from pipelines.plan import ViewPlan
 from stores.cells.layout import ViewLayout, layouts_of
 from stores.online import OnlineStore, ViewWriter, online_opener
 from workspace.one_at_a_time import one_at_a_time
+from workspace.spark_session import SparkOnDemand
 from workspace.workspace import Workspace, open_store, read_declarations
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ from commands.plan import read_plans
 from commands.table import show_table
 from pipelines.batch.backfill import run_backfill
 from pipelines.batch.lake import DAY, days_of, micros
-from pipelines.batch.session import open_spark
 from pipelines.plan import ViewPlan
 from stores.cells.layout import layouts_of
 from stores.online import OnlineStore, open_online
 from validation.parity import AT, Agreement, Captured, compare, sample_entities, summarize
+from workspace.spark_session import open_spark
 from workspace.workspace import Workspace, open_store
 
 if TYPE_CHECKING:
@@ -100,10 +100,11 @@ def _from_logs(
     plans: Sequence[ViewPlan], logs: Mapping[str, Path]
 ) -> Callable[[str, list[str], pd.DataFrame], pd.DataFrame]:
     """Return the point-in-time join on scratch logs, in the form that `compare` asks."""
-    from stores.parquet.asof_join import LogColumns, asof_join
+    from stores.parquet.asof_join import asof_join
+    from stores.parquet.asof_sql import LogColumns
+    from stores.parquet.duckdb_connection import open_duckdb
     from stores.parquet.feature_log import FeatureLog
     from stores.parquet.labels import read_labels
-    from stores.parquet.log_source import open_duckdb
 
     by_view = {plan.view: plan for plan in plans}
 

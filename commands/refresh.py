@@ -20,12 +20,12 @@ from contract.durations import MINUTE, SECOND, format_duration, parse_duration
 from pipelines.batch.lake import LakeError, instant
 from pipelines.batch.materialize import NothingToMaterializeError
 from pipelines.batch.refresh import fill_due, find_due, slide_of
-from pipelines.batch.session import SparkOnDemand
 from pipelines.plan import ViewPlan
 from stores.online import OnlineStoreUnavailable
 from workspace.addresses import AddressError
 from workspace.files import write_whole
 from workspace.one_at_a_time import HeldError, one_at_a_time
+from workspace.spark_session import SparkOnDemand
 from workspace.workspace import Workspace, open_store
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from commands.interrupt import end_in_peace, was_interrupted
 from commands.loop.home import open_home
 from commands.loop.steps import Steps, VerificationFailedError
-from pipelines.batch.session import open_spark
 from pipelines.batch.small_job import run_small_job
+from workspace.spark_session import open_spark
 from workspace.workspace import Workspace
 
 if TYPE_CHECKING:

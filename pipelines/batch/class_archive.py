@@ -13,10 +13,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pipelines.batch.session import CLASSES, open_spark
 from pipelines.batch.small_job import run_small_job
 from workspace.files import replacing
 from workspace.java import find_java_home
+from workspace.spark_session import CLASSES, open_spark
 
 
 def main() -> None:

@@ -1,28 +1,16 @@
-"""Makes a feature log readable by DuckDB: which files, which columns, and event times as whole microseconds."""
+"""Makes a feature log readable by DuckDB: its files as SQL, and event times as whole microseconds."""
 
 from __future__ import annotations
 
-import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from typing import Final
 
 import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
-import pyarrow.parquet as pq
-from pyarrow import fs
 
-from stores.parquet.feature_log import FeatureLog, FeatureLogError
-
-AT_ONCE: Final = 16
-"""Files whose footers are read at the same time: far away ones take their time."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from stores.parquet.log_files import LogFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,74 +36,38 @@ class LogSource:
         return f"epoch_us({name})"
 
 
-@contextmanager
-def open_duckdb(threads: int | None = None, memory_limit: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open an in-memory DuckDB in UTC that spills to a temporary folder.
+def source_of(connection: duckdb.DuckDBPyConnection, found: LogFiles) -> LogSource:
+    """Return the source of a log's files.
 
-    Args:
-        threads: None takes all cores.
-        memory_limit: Such as `4GB`; None takes DuckDB's 80 % of the machine.
+    Local ones DuckDB reads itself; it knows no other file system, so Arrow reads the others for it. What one lacks is null there.
     """
-    with tempfile.TemporaryDirectory(prefix="millrace-duckdb-") as spill:
-        options: dict[str, str | bool | int | float | list[str]] = {
-            "autoinstall_known_extensions": "false",  # nothing is fetched while something else is asked for
-            "temp_directory": spill,
-            "preserve_insertion_order": "false",
-        }
-        if threads:
-            options["threads"] = threads
-        if memory_limit:
-            options["memory_limit"] = memory_limit
-        with duckdb.connect(":memory:", config=options) as connection:
-            connection.execute("SET TimeZone = 'UTC'")
-            yield connection
+    files = [footer.file for footer in found.footers]
+    if not found.log.is_local:
+        return source_of_arrow(connection, ds.dataset(files, found.schema, "parquet", found.log.system))
+    names = ", ".join(_literal(file) for file in files)
+    return _described(connection, f"read_parquet([{names}], union_by_name = true, hive_partitioning = false)")
 
 
-def read_log(
-    connection: duckdb.DuckDBPyConnection,
-    log: FeatureLog,
-    needed: Sequence[str],
-    times: Sequence[str],
-    oldest_us: int | None,
-    newest_us: int | None,
-) -> LogSource:
-    """Return the source of a log's rows between two times.
-
-    Args:
-        connection: From `open_duckdb`.
-        log: The feature log.
-        needed: Columns it must have.
-        times: Those of them that must be timestamps.
-        oldest_us: Microseconds UTC, by partition, so older rows of that day are there too; None leaves the end open.
-        newest_us: The other end, likewise.
-
-    Raises:
-        FeatureLogMissingError: There is no log yet.
-        FeatureLogError: The files lack a needed column, or a time is not a timestamp.
-    """
-    files = log.files(_day(oldest_us), _day(newest_us))
-    if log.is_local:
-        names = ", ".join(_literal(file) for file in files)
-        sql = f"read_parquet([{names}], union_by_name = true, hive_partitioning = false)"
-    else:
-        sql = f"files_of_{uuid.uuid4().hex}"
-        connection.register(sql, _far_away(log.system, files))
-    types = {row[0]: str(row[1]) for row in connection.execute(f"DESCRIBE SELECT * FROM {sql}").fetchall()}
-    absent = [name for name in needed if name not in types]
-    if absent:
-        raise FeatureLogError(
-            f"{log.name}: the feature log at {log.path} has no column {', '.join(absent)}; have {', '.join(types)}. "
-            "Run 'make backfill' after changing a view."
-        )
-    for name in times:
-        if not types[name].startswith("TIMESTAMP"):
-            raise FeatureLogError(f"{log.name}: {name} is {types[name]}; write it as a timestamp in UTC.")
-    return LogSource(sql, types)
+def source_of_arrow(connection: duckdb.DuckDBPyConnection, data: ds.Dataset | pa.Table) -> LogSource:
+    """Return a source of rows that Arrow has or reads."""
+    name = f"rows_{uuid.uuid4().hex}"
+    connection.register(name, data)
+    return _described(connection, name)
 
 
-def micros_of(when: datetime) -> int:
-    """Return a time as microseconds since the epoch, UTC; without a zone it is taken as UTC."""
-    return ((when if when.tzinfo else when.replace(tzinfo=UTC)) - _EPOCH) // timedelta(microseconds=1)
+def pieces_of(found: LogFiles, most: int) -> list[tuple[list[ds.Fragment], int]]:
+    """Divide a log's files, large ones by row groups, into pieces of about `most` rows; each with its number of rows."""
+    pieces: list[tuple[list[ds.Fragment], int]] = []
+    form, system = ds.ParquetFileFormat(), found.log.system
+    for footer in found.footers:
+        for groups in _runs(footer.groups, most):
+            rows = sum(footer.groups[group] for group in groups)
+            whole = len(groups) == len(footer.groups)
+            fragment = form.make_fragment(footer.file, system, row_groups=None if whole else groups)
+            if not pieces or pieces[-1][1] + rows > most:
+                pieces.append(([], 0))
+            pieces[-1] = ([*pieces[-1][0], fragment], pieces[-1][1] + rows)
+    return pieces
 
 
 def quote(name: str) -> str:
@@ -123,17 +75,23 @@ def quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _far_away(system: fs.FileSystem, files: Sequence[str]) -> ds.Dataset:
-    """Return files of a file system that DuckDB does not know, for it to read columns of; what one lacks is null there."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        schemas = list(pool.map(lambda file: pq.read_schema(file, filesystem=system), files))
-    schema = pa.unify_schemas(schemas, promote_options="permissive")
-    return ds.dataset(files, schema=schema, format="parquet", filesystem=system)
+def _runs(groups: Sequence[int], most: int) -> list[list[int]]:
+    """Divide row groups into runs of about `most` rows."""
+    runs: list[list[int]] = [[]]
+    held = 0
+    for group, rows in enumerate(groups):
+        if runs[-1] and held + rows > most:
+            runs.append([])
+            held = 0
+        runs[-1].append(group)
+        held += rows
+    return runs
+
+
+def _described(connection: duckdb.DuckDBPyConnection, sql: str) -> LogSource:
+    columns = connection.execute(f"DESCRIBE SELECT * FROM {sql}").fetchall()
+    return LogSource(sql, {row[0]: str(row[1]) for row in columns})
 
 
 def _literal(path: str) -> str:
     return "'" + path.replace("'", "''") + "'"
-
-
-def _day(micros: int | None) -> date | None:
-    return None if micros is None else (_EPOCH + timedelta(microseconds=micros)).date()

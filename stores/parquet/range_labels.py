@@ -8,9 +8,10 @@ from datetime import datetime
 import duckdb
 import pyarrow as pa
 
-from stores.parquet.asof_join import KNOWN, LogColumns
+from stores.parquet.asof_sql import KNOWN, LogColumns
 from stores.parquet.labels import TIMESTAMP, Labels, LabelsError
-from stores.parquet.log_source import micros_of, quote, read_log
+from stores.parquet.log_files import find_files, micros_of
+from stores.parquet.log_source import quote, source_of
 
 
 def check_same_keys(views: Sequence[LogColumns]) -> list[str]:
@@ -38,7 +39,7 @@ def labels_between(
     Labels are ordered by time, then by join keys.
 
     Args:
-        connection: From `stores.parquet.log_source.open_duckdb`.
+        connection: From `stores.parquet.duckdb_connection.open_duckdb`.
         views: With the same join keys.
         start: The first instant; without a zone it is taken as UTC.
         end: The last instant.
@@ -52,10 +53,10 @@ def labels_between(
     for view in views:
         stored = {given: name for name, given in view.join_keys}
         # what became known inside may be of any time before
-        source = read_log(connection, view.log, [*stored.values(), *view.times], view.times, None, last)
-        known = source.micros(view.known) if view.known else "NULL"
+        found = find_files(view.log, [*stored.values(), *view.times], view.times, None, last)
+        source = source_of(connection, found)
         columns = [f"{quote(stored[key])} AS {quote(key)}" for key in keys]
-        columns.append(f"greatest({source.micros(view.timestamp)}, {known}) AS {KNOWN}")
+        columns.append(f"{view.known_at(source)} AS {KNOWN}")
         selects.append(
             f"SELECT DISTINCT {', '.join(columns)} FROM {source.sql} WHERE {KNOWN} BETWEEN {first} AND {last}"
         )

@@ -5,7 +5,7 @@ A source's field mapping goes from the name in the files to the name in Feast; h
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from feast import FeatureView, RepoConfig
@@ -15,7 +15,7 @@ from feast.infra.offline_stores.file_source import FileSource
 
 from contract.tags import read_tags
 from stores.parquet.arrow_job import address_of
-from stores.parquet.asof_join import LogColumns
+from stores.parquet.asof_sql import LogColumns
 from stores.parquet.feature_log import FeatureLog, FeatureLogError
 from stores.parquet.log_rows import LogQuery
 
@@ -34,7 +34,9 @@ def log_of(config: RepoConfig, source: DataSource | None, name: str) -> FeatureL
     return FeatureLog(name, address_of(config.repo_path, source))
 
 
-def log_columns(config: RepoConfig, view: FeatureView, features: list[str], full_feature_names: bool) -> LogColumns:
+def log_columns(
+    config: RepoConfig, view: FeatureView, features: list[str], full_feature_names: bool, by_created: bool = False
+) -> LogColumns:
     """Return what to join from a view; the join keys under the names that its projection gives them in entity_df."""
     source: Any = view.batch_source
     log = log_of(config, source, view.name)
@@ -54,6 +56,8 @@ def log_columns(config: RepoConfig, view: FeatureView, features: list[str], full
         created=stored.get(created, created) or None,
         known=stored.get(known, known) or None,
         ttl_us=view.ttl // timedelta(microseconds=1) if view.ttl else 0,
+        by_created=by_created,
+        values=tuple(stored.get(field.name, field.name) for field in view.features),
     )
 
 
@@ -64,7 +68,10 @@ def log_query(
     features: list[str],
     timestamp: str,
     created: str | None,
+    start: datetime | None,
+    end: datetime | None,
 ) -> LogQuery:
     """Return what to read from a source; Feast names the columns as they are in the files."""
     keys = tuple(key for key in join_keys if key != DUMMY_ENTITY_ID)
-    return LogQuery(log_of(config, source, source.name), keys, tuple(features), timestamp, created or None)
+    log = log_of(config, source, source.name)
+    return LogQuery(log, keys, tuple(features), timestamp, created or None, start, end)

@@ -48,7 +48,7 @@ def endpoint(aws: str, environment: pytest.MonkeyPatch) -> str:
 @pytest.fixture(scope="module")
 def spark(endpoint: str) -> Iterator[Any]:
     """Spark, whose workers have the credentials in their environment, also where tests before these have started it."""
-    from pipelines.batch.session import open_spark
+    from workspace.spark_session import open_spark
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPARK_MASTER", "local[2]")

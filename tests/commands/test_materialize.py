@@ -19,9 +19,9 @@ from commands.loop.tables import event_sources
 from commands.materialize import materialize
 from commands.plan import read_plans
 from pipelines.batch.lake import DAY, micros
-from pipelines.batch.session import open_spark
 from stores.online import OnlineStoreUnavailable
 from validation.report import ValidationFailed
+from workspace.spark_session import open_spark
 from workspace.workspace import open_store
 
 ROOT = Path(__file__).parents[2]

@@ -1,4 +1,4 @@
-"""One Redis server for the session, emptied before each test that asks for it."""
+"""One Redis server for the session, emptied before each test that asks for it; one Spark, where a test asks for it."""
 
 from __future__ import annotations
 
@@ -71,6 +71,26 @@ def feast_dynamo(aws: str) -> Iterator[dict[str, str]]:
         for name, module in client.items():
             patch.setitem(sys.modules, name, module)
         yield {"type": "dynamodb", "region": "us-east-1", "endpoint_url": aws}
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[Any]:
+    """Spark, whose workers have this process' credentials in their environment, also where tests before these have started it."""
+    from workspace.spark_session import open_spark
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPARK_MASTER", "local[2]")
+        patch.setenv("SPARK_DRIVER_MEMORY", "1g")
+        yield open_spark("tests", brief=True)
+
+
+@pytest.fixture(params=["duckdb", "spark"], scope="session")
+def offline(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """An offline store, as `feature_store.yaml` has it; what asks for it is tested with each."""
+    if request.param == "duckdb":
+        return {"type": "stores.asof_offline.AsofOfflineStore"}
+    request.getfixturevalue("spark")
+    return {"type": "stores.spark_offline.SparkAsofOfflineStore"}
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The ASOF offline store where Feast renames: mapped columns, join keys under other names, views without entities."""
+"""The offline stores where Feast renames: mapped columns, join keys under other names, views without entities."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UTC_TIME = pa.timestamp("us", tz="UTC")
 
 
 @pytest.fixture
-def mapped(feast_store: Callable[..., Any], tmp_path: Path) -> Any:
+def mapped(feast_store: Callable[..., Any], tmp_path: Path, offline: dict[str, Any]) -> Any:
     """A store with a view whose source maps names, a view without entities, and an on-demand view over both."""
     from feast import Entity, FeatureView, Field, FileSource, RequestSource, ValueType
     from feast.on_demand_feature_view import on_demand_feature_view
@@ -46,7 +46,7 @@ def mapped(feast_store: Callable[..., Any], tmp_path: Path) -> Any:
         pa.table({"PAGE": [1, 1], "at": pa.array([T, T + 2], UTC_TIME), "SEEN": [3, 4]}), tmp_path / "views.parquet"
     )
     pq.write_table(pa.table({"at": pa.array([T - 5, T + 1], UTC_TIME), "fx": [10.0, 20.0]}), tmp_path / "rate.parquet")
-    store = feast_store()
+    store = feast_store(offline=offline)
     store.apply([page, views, rate, worth])
     return store
 

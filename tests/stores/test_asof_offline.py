@@ -1,4 +1,4 @@
-"""The ASOF offline store through a real FeatureStore: what labels get, what is refused, what Feast writes with it."""
+"""The offline stores through a real FeatureStore: what labels get, what is refused, what Feast writes with them."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def times(micros: list[int]) -> pa.Array:
 
 
 @pytest.fixture
-def store(feast_store: Build, declared: list[Any]) -> Any:
+def store(feast_store: Build, declared: list[Any], offline: dict[str, Any]) -> Any:
     """A feature store with both views applied and no log yet."""
-    built = feast_store()
+    built = feast_store(offline=offline)
     built.apply(declared)
     return built
 
@@ -177,7 +177,10 @@ def test_store_without_a_backfill_says_what_to_run(store: Any) -> None:
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ("SELECT 1", "SQL is not read by the ASOF offline store; run the query and pass a pandas DataFrame"),
+        (
+            "SELECT x FROM nowhere",
+            "the query fails .*nowhere.*; its tables are the file sources clicks_log, profile_log",
+        ),
         (labels(("a", T)).drop(columns="user"), r"no column for join key user; have \['event_timestamp'\]"),
         (
             labels(("a", T)).rename(columns={"event_timestamp": "x"}).assign(y=pd.Timestamp(0)),

@@ -37,9 +37,9 @@ from commands.materialize import materialize
 from commands.plan import read_plans
 from pipelines.batch.backfill import run_backfill
 from pipelines.batch.lake import DAY
-from pipelines.batch.session import open_spark
 from pipelines.stream.transport.open import open_publisher
 from validation.parity import Captured, capture, compare, from_store
+from workspace.spark_session import open_spark
 from workspace.workspace import open_store
 
 REPO = Path(__file__).parent / "feature_repo"

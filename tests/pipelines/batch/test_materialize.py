@@ -26,7 +26,7 @@ USERS = 30_000
 
 @pytest.fixture(scope="module")
 def spark() -> Iterator[Any]:
-    from pipelines.batch.session import open_spark
+    from workspace.spark_session import open_spark
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPARK_MASTER", "local[2]")

@@ -22,7 +22,7 @@ DYNAMIC_ARCHIVE = 0xF00BABA8  # the first four bytes of what Java writes at its 
 
 @pytest.fixture(scope="module")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    from pipelines.batch.session import open_spark
+    from workspace.spark_session import open_spark
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPARK_MASTER", "local[2]")

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stores.parquet.asof_join import LogColumns, asof_join
+from stores.parquet.asof_join import asof_join
+from stores.parquet.asof_sql import LogColumns
+from stores.parquet.duckdb_connection import open_duckdb
 from stores.parquet.feature_log import FeatureLog
 from stores.parquet.labels import read_labels
-from stores.parquet.log_source import open_duckdb
 
 DAY = 86_400_000_000
 T = 1_772_366_400_000_000  # 2026-03-01 12:00 UTC

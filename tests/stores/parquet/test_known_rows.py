@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stores.parquet.asof_join import LogColumns, asof_join
+from stores.parquet.asof_join import asof_join
+from stores.parquet.asof_sql import LogColumns
+from stores.parquet.duckdb_connection import open_duckdb
 from stores.parquet.feature_log import FeatureLog
-from stores.parquet.log_source import open_duckdb
 
 T = 1_772_366_400_000_000  # 2026-03-01 12:00 UTC
 Row = tuple[str, int, int | None]  # user, event time, when it became known

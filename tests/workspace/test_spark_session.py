@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.batch import session
+from workspace import spark_session as session
 from workspace.java import find_java_home
 
 

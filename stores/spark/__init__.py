@@ -1,0 +1,1 @@
+"""Point-in-time joins and rows of feature logs, by Spark."""
