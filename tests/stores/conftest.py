@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -74,14 +75,18 @@ def feast_dynamo(aws: str) -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture(scope="session")
-def spark() -> Iterator[Any]:
+def spark(aws: str) -> Iterator[Any]:
     """Spark, whose workers have this process' credentials in their environment, also where tests before these have started it."""
     from workspace.spark_session import open_spark
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPARK_MASTER", "local[2]")
         patch.setenv("SPARK_DRIVER_MEMORY", "1g")
-        yield open_spark("tests", brief=True)
+        session = open_spark("tests", brief=True)
+        for name, value in os.environ.items():
+            if name.startswith("AWS_"):
+                patch.setitem(session.sparkContext.environment, name, value)
+        yield session
 
 
 @pytest.fixture(params=["duckdb", "spark"], scope="session")
