@@ -6,7 +6,8 @@ nothing else: an on-demand view sees here exactly what it sees when serving, nev
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from stores.parquet.provenance import read_provenance
 from training.errors import TrainingError
 from training.failing_views import told_by_view
-from training.label_events import read_label_events
+from training.label_events import describe_label_files, read_label_events
 from training.task import TrainingTask
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ class TrainingSet:
         keys: The join keys.
         group: For a ranking: the column whose equal values are one list of candidates.
         predicts: `binary`, `regression` or `ranking`.
+        provenance: What it was made of: digests of declarations, of label files and of the files of feature logs, with their
+            numbers of rows (`stores.parquet.provenance`). Equal for equal inputs.
     """
 
     service: str
@@ -50,6 +54,7 @@ class TrainingSet:
     keys: tuple[str, ...]
     group: str | None = None
     predicts: str = "binary"
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def matrix(self) -> npt.NDArray[np.float64]:
@@ -111,8 +116,13 @@ def build_training_set(
     with told_by_view(declared.service):
         joined = store.get_historical_features(
             entity_df=entities, features=store.get_feature_service(declared.service), full_feature_names=True
-        ).to_df()
-    features = _in_order(declared, joined, len(events))
+        ).to_arrow()
+    provenance = {
+        "service": declared.service,
+        "events": {"rows": len(events), **describe_label_files(declared, start, end)},
+        **read_provenance(joined.schema),
+    }
+    features = _in_order(declared, joined.to_pandas(), len(events))
     numbers = {name: _numbers(declared.service, name, features[name]) for name in declared.features}
     return TrainingSet(
         service=declared.service,
@@ -124,21 +134,22 @@ def build_training_set(
         keys=declared.keys,
         group=declared.group,
         predicts=declared.predicts,
+        provenance=provenance,
     )
 
 
 def _entity_frame(declared: TrainingTask, events: pd.DataFrame) -> pd.DataFrame:
     needed = {key: key for key in declared.keys} | dict(declared.request)
-    missing = {field: column for field, column in needed.items() if column not in events}
+    missing = {name: column for name, column in needed.items() if column not in events}
     if missing:
-        field, column = next(iter(missing.items()))
-        what = "join key" if field in declared.keys else "request field"
+        name, column = next(iter(missing.items()))
+        what = "join key" if name in declared.keys else "request field"
         raise TrainingError(
-            f"{declared.service}: {what} {field!r} needs column {column!r} of the label events {declared.source}, "
+            f"{declared.service}: {what} {name!r} needs column {column!r} of the label events {declared.source}, "
             f"which have {', '.join(map(str, events.columns))}; add the column, or fill the field from another with "
-            f"the tag millrace.fill.{field} on the request source."
+            f"the tag millrace.fill.{name} on the request source."
         )
-    entities = pd.DataFrame({field: events[column] for field, column in needed.items()}, index=events.index)
+    entities = pd.DataFrame({name: events[column] for name, column in needed.items()}, index=events.index)
     entities["event_timestamp"] = events[declared.timestamp]  # the name Feast looks for
     entities[ROW] = np.arange(len(events), dtype="int64")
     return entities

@@ -15,6 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
+from stores.parquet.footers import read_footers
+from stores.parquet.provenance import describe_files
 from training.errors import TrainingError
 from training.task import TrainingTask
 from workspace.addresses import open_address
@@ -77,6 +79,17 @@ def read_label_events(
     events[declared.label] = _checked(declared, events[declared.label])
     once = events.drop_duplicates(declared.event_id)
     return once.sort_values([declared.timestamp, declared.event_id], kind="stable", ignore_index=True)
+
+
+def describe_label_files(declared: TrainingTask, start: datetime, end: datetime) -> dict[str, Any]:
+    """Return the label events' source, the files that hold those of `[start, end)`, and a digest of these.
+
+    Raises:
+        TrainingError: The folder does not exist or is empty.
+    """
+    table = _open(declared)
+    files = [part.path for part in table.get_fragments(filter=_within(table.schema, declared.timestamp, start, end))]
+    return {"source": declared.source, "files": describe_files(read_footers(table.filesystem, files))}
 
 
 def label_span(declared: TrainingTask) -> tuple[datetime, datetime]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -51,6 +52,7 @@ class TrainResult:
         metrics: Measured on the test rows.
         daily: (ISO date, share of positives among the k keys scored highest), by day; empty without a key.
         features: By falling gain.
+        provenance: What the rows trained on and tested on were made of, under `train` and `test`.
         model: The model file.
         report: The HTML report.
         seconds: How long the run took.
@@ -73,6 +75,7 @@ class TrainResult:
     metrics: Measured
     daily: tuple[tuple[str, float], ...]
     features: tuple[FeatureUse, ...]
+    provenance: Mapping[str, Mapping[str, Any]]
     model: Path
     report: Path
     seconds: float
@@ -103,6 +106,7 @@ class TrainResult:
             "chance": self.chance,
             "daily": dict(self.daily),
             "features": [asdict(feature) for feature in self.features],
+            "provenance": {part: dict(made_of) for part, made_of in self.provenance.items()},
             "model": str(self.model),
             "seconds": round(self.seconds, 3),
         }

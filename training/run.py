@@ -146,6 +146,7 @@ def _publish(
         metrics=evaluation.metrics,
         daily=tuple((f"{day:%F}", share) for day, share in evaluation.daily.items()),
         features=_use(booster, training),
+        provenance={"train": training.provenance, "test": asked.provenance},
         model=model.path,
         report=latest,
         seconds=time.perf_counter() - started,
