@@ -2,7 +2,7 @@
 
 Its tables are the repo's file sources by name, wherever their files lie, and local Parquet files in quotes:
 
-    SELECT customer_id, event_timestamp, amount FROM transactions_lake WHERE amount > 100
+    SELECT user_id, event_timestamp, price FROM orders_lake WHERE price > 100
 """
 
 from __future__ import annotations
