@@ -123,7 +123,7 @@ faults: setup  ## cause faults against a real stream, and show what was lost (FA
 	@$(PY) -W ignore -m benchmarks.faults $(FAULTS)
 
 bench: setup  ## side by side with peers (minutes)
-	@for name in engine live stream backfill online_store online_latency warm_store topologies training_set scoring; do echo "== $$name"; $(PY) -W ignore -m benchmarks.$$name; done
+	@for name in engine live stream backfill online_store online_latency warm_store topologies training_set training_set_size scoring; do echo "== $$name"; $(PY) -W ignore -m benchmarks.$$name; done
 
 clean:  ## remove what runs made (the virtual environment stays)
 	rm -rf data data-[0-9]* .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -81,7 +81,8 @@ def measure_size(engine: str, size: int) -> None:
         with Peak() as peak:
             began = time.perf_counter()
             rows = store.get_historical_features(labels, references).to_arrow().num_rows
-            show(f"{engine}, {size:,} rows", rows, time.perf_counter() - began, peak)
+            took = time.perf_counter() - began
+        show(f"{engine}, {size:,} rows", rows, took, peak)
 
 
 def measure_service(service: str) -> None:
@@ -95,7 +96,8 @@ def measure_service(service: str) -> None:
     with Peak() as peak:
         began = time.perf_counter()
         rows = len(build_training_set(store, task, FIRST, LAST))
-        show(f"{service}, {len(task.features)} features", rows, time.perf_counter() - began, peak)
+        took = time.perf_counter() - began
+    show(f"{service}, {len(task.features)} features", rows, took, peak)
 
 
 def show(what: str, labels: int, seconds: float, peak: Peak) -> None:
