@@ -12,6 +12,7 @@ Ints = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
 
 _RETURN, _LINE, _DOLLAR, _ZERO = 13, 10, 36, 48
+_ROOM = 24  # for what stands around a string
 
 
 def bulk(content: bytes) -> bytes:
@@ -24,7 +25,7 @@ def bulk(content: bytes) -> bytes:
 
 
 def bulk_call(head: bytes, keys: Strings, constants: bytes, rows: Strings, order: Ints) -> bytes:
-    """Write a call: `head`, the keys of some rows, `constants`, these rows.
+    """Write a call: `head`, the keys of some rows, `constants`, these rows as one string.
 
     Args:
         head: The command up to its keys.
@@ -34,9 +35,9 @@ def bulk_call(head: bytes, keys: Strings, constants: bytes, rows: Strings, order
         order: int64, which of them.
     """
     start, stop = np.frombuffer(head, np.uint8), np.frombuffer(constants, np.uint8)
-    lengths = np.diff(keys.bounds)[order] + np.diff(rows.bounds)[order]
-    out = np.empty(len(head) + len(constants) + int(lengths.sum()) + 48 * len(order), np.uint8)
-    size = _write_call(start, keys.data, keys.bounds, stop, rows.data, rows.bounds, order, out)
+    of_keys, of_rows = int(np.diff(keys.bounds)[order].sum()), int(np.diff(rows.bounds)[order].sum())
+    out = np.empty(len(head) + len(constants) + of_keys + of_rows + _ROOM * (len(order) + 1), np.uint8)
+    size = _write_call(start, keys.data, keys.bounds, stop, rows.data, rows.bounds, of_rows, order, out)
     return out[:size].tobytes()
 
 
@@ -94,30 +95,46 @@ def _same(data: Bytes, bounds: Ints, row: int, begin: int, end: int) -> bool:
 
 @compiled
 def _write_call(
-    head: Bytes, keys: Bytes, key_bounds: Ints, constants: Bytes, rows: Bytes, row_bounds: Ints, order: Ints, out: Bytes
+    head: Bytes,
+    keys: Bytes,
+    key_bounds: Ints,
+    constants: Bytes,
+    rows: Bytes,
+    row_bounds: Ints,
+    row_bytes: int,
+    order: Ints,
+    out: Bytes,
 ) -> int:
     at = _copy(head, 0, len(head), out, 0)
     for place in range(len(order)):
         at = _bulk(keys, key_bounds[order[place]], key_bounds[order[place] + 1], out, at)
     at = _copy(constants, 0, len(constants), out, at)
+    at = _length(row_bytes, out, at)
     for place in range(len(order)):
-        at = _bulk(rows, row_bounds[order[place]], row_bounds[order[place] + 1], out, at)
-    return at
+        begin, end = row_bounds[order[place]], row_bounds[order[place] + 1]
+        at = _copy(rows, begin, end - begin, out, at)
+    return _line(out, at)
 
 
 @inlined
 def _bulk(source: Bytes, begin: int, end: int, out: Bytes, at: int) -> int:
-    length, digits = end - begin, 1
+    at = _length(end - begin, out, at)
+    return _line(out, _copy(source, begin, end - begin, out, at))
+
+
+@inlined
+def _length(count: int, out: Bytes, at: int) -> int:
+    """Write how long the string is that follows."""
+    length, digits = count, 1
     while length >= 10:
         length //= 10
         digits += 1
     out[at] = _DOLLAR
-    length = end - begin
+    length = count
     for digit in range(digits, 0, -1):
         out[at + digit] = np.uint8(_ZERO + length % 10)
         length //= 10
-    at = _line(out, at + 1 + digits)
-    return _line(out, _copy(source, begin, end - begin, out, at))
+    return _line(out, at + 1 + digits)
 
 
 @inlined

@@ -4,9 +4,9 @@
 --        2  the time, a protobuf Timestamp, up to which stored rows are replaced even by older ones; empty for no time
 --        3  how many views a row is of
 --        then for each view  the hash field that holds its event time, and how many names and cells its features make
---        then for each row  MessagePack strings, one after the other: of each view the field and the event time, a protobuf
---           Timestamp; then of each view name, cell, name, cell, ... One argument for all of them, because every
---           argument costs the server more than the few bytes around a string.
+--        then one argument  MessagePack strings of all rows, one after the other. Of a row: of each view the field and the event
+--           time, a protobuf Timestamp; then of each view name, cell, name, cell, ... One argument for all of them, because
+--           every argument costs the server more than the few bytes around a string.
 -- Returns how many views' rows were refused because the stored row is newer. An equal time is written: it is a correction.
 
 local call, byte, take = redis.call, string.byte, cmsgpack.unpack_limit
@@ -43,55 +43,80 @@ local function parse(stamp)
   return seconds, nanos
 end
 
+-- Returns the seconds of an event time of the years 1978 to 3058, with the bits between their bytes left in; else nothing.
+local function biased(stamp)
+  local tag, a, b, c, d, e = byte(stamp, 1, 6)
+  if tag == 8 and e and e < 128 and d >= 128 and c >= 128 and b >= 128 and a >= 128 then
+    return a + b * 128 + c * 16384 + d * 2097152 + e * 268435456
+  end
+end
+
 -- Says whether an event time, which may be absent, is later than another.
 local function later(old, new)
   if not old or old == new then return false end
-  local old_seconds, old_nanos = parse(old)
-  local new_seconds, new_nanos = parse(new)
+  local old_seconds, new_seconds = biased(old), biased(new)
+  if old_seconds and new_seconds and old_seconds ~= new_seconds then return old_seconds > new_seconds end
+  local old_nanos, new_nanos
+  old_seconds, old_nanos = parse(old)
+  new_seconds, new_nanos = parse(new)
   return old_seconds > new_seconds or (old_seconds == new_seconds and old_nanos > new_nanos)
 end
 
 local expire, replaced, views, stale = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), 0
-local times, counts = {}, {}
-for view = 1, views do times[view], counts[view] = ARGV[2 * view + 2], tonumber(ARGV[2 * view + 3]) end
+local times, counts, width = {}, {}, 0
+for view = 1, views do
+  times[view], counts[view] = ARGV[2 * view + 2], tonumber(ARGV[2 * view + 3])
+  width = width + 2 + counts[view]
+end
+
+local time, rows, at = times[1], ARGV[2 * views + 4], 0  -- where the next row starts
+local key
 
 -- Says whether a stored row stays, by its event time and that of a new one.
 local function newer(old, new) return later(old, new) and (replaced == '' or later(old, replaced)) end
 
--- Returns how many views of a row are stale, and writes the others.
-local function write(key, row)
-  local old, new, refused, count = call('HMGET', key, unpack(times)), { take(row, 2 * views) }, {}, 0
-  for view = 1, views do
-    if newer(old[view], new[2 * view + 1]) then refused[view], count = true, count + 1 end
-  end
-  if count == 0 then
-    call('HSET', key, cmsgpack.unpack(row))
-  elseif count < views then
-    local all, kept, at = { cmsgpack.unpack(row) }, {}, 2 * views
-    for view = 1, views do
-      if not refused[view] then kept[#kept + 1], kept[#kept + 2] = all[2 * view - 1], all[2 * view] end
-    end
-    for view = 1, views do
-      if not refused[view] then
-        for field = at + 1, at + counts[view] do kept[#kept + 1] = all[field] end
-      end
-      at = at + counts[view]
-    end
-    call('HSET', key, unpack(kept))
-  end
-  return count
-end
-
-local function write_one(key, row)
-  local _, _, new = take(row, 2)
-  if newer(call('HGET', key, times[1]), new) then return 1 end
-  call('HSET', key, cmsgpack.unpack(row))
+-- Writes a row of one view; returns how many are stale. The names and cells stay on Lua's stack: a table would cost more.
+local function write_one(next_row, name, new, ...)
+  at = next_row
+  if newer(call('HGET', key, time), new) then return 1 end
+  call('HSET', key, name, new, ...)
   return 0
 end
 
+local function write_all(next_row, ...)
+  at = next_row
+  call('HSET', key, ...)
+end
+
+-- Writes the views of a row that are not refused.
+local function write_some(refused)
+  local all, kept, from = { take(rows, width, at) }, {}, 2 * views + 1
+  at = all[1]
+  for view = 1, views do
+    if not refused[view] then kept[#kept + 1], kept[#kept + 2] = all[2 * view], all[2 * view + 1] end
+  end
+  for view = 1, views do
+    if not refused[view] then
+      for field = from + 1, from + counts[view] do kept[#kept + 1] = all[field] end
+    end
+    from = from + counts[view]
+  end
+  if #kept > 0 then call('HSET', key, unpack(kept)) end
+end
+
+-- Writes a row of several views; returns how many of them are stale.
+local function write()
+  local old, new, refused, count = call('HMGET', key, unpack(times)), { take(rows, 2 * views, at) }, {}, 0
+  for view = 1, views do
+    if newer(old[view], new[2 * view + 1]) then refused[view], count = true, count + 1 end
+  end
+  if count == 0 then write_all(take(rows, width, at)) else write_some(refused) end
+  return count
+end
+
 for row = 1, #KEYS do
-  local key = KEYS[row]
-  local refused = (views == 1 and write_one or write)(key, ARGV[3 + 2 * views + row])
+  key = KEYS[row]
+  local refused = views == 1 and write_one(take(rows, width, at)) or views > 1 and write()
   stale = stale + refused
   if expire > 0 and refused < views then call('EXPIRE', key, expire) end
 end

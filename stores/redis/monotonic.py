@@ -126,7 +126,7 @@ def pack_rows(
     for order in _groups(client, keys, max(ROWS_PER_CALL // len(views), 1)):
         count = len(order)
         head = b"*%d\r\n%b%b%b" % (
-            3 + 2 * count + len(arguments), bulk(b"EVALSHA"), bulk(_SHA.encode()), bulk(b"%d" % count)
+            4 + count + len(arguments), bulk(b"EVALSHA"), bulk(_SHA.encode()), bulk(b"%d" % count)
         )  # fmt: skip
         calls.append(bulk_call(head, keys, constants, rows, order))
         first.append(keys.data[keys.bounds[order[0]] : keys.bounds[order[0] + 1]].tobytes())

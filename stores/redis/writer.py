@@ -25,6 +25,7 @@ from stores.redis.monotonic import PackedRows, pack_rows, packed_string, send_ro
 Ints = npt.NDArray[np.int64]
 
 _ROWS_AT_ONCE = 1024  # encoded while Redis is at work on those before
+_AT_ONCE = 2  # blocks that are under way: with one, Redis would wait while its answer is read and the next is sent
 
 
 class OnlineWriter:
@@ -101,7 +102,7 @@ class OnlineWriter:
         """Write the entities that have rows of the same views together, encoding some while Redis is at work on others."""
         which = (places >= 0).T @ (1 << np.arange(len(layouts)))
         sent: list[Future[int]] = []
-        with ThreadPoolExecutor(max_workers=1) as sender:
+        with ThreadPoolExecutor(max_workers=_AT_ONCE) as sender:
             for group in np.unique(which).tolist():
                 entities = np.flatnonzero(which == group)
                 views = [view for view in range(len(layouts)) if group >> view & 1]
@@ -118,8 +119,8 @@ class OnlineWriter:
                     if len(first) <= _ROWS_AT_ONCE:  # little to do: a thread would cost more
                         sent.append(_done(send_rows(self._client, packed, self._acknowledged)))
                         continue
-                    if sent:
-                        sent[-1].result()
+                    if len(sent) >= _AT_ONCE:
+                        sent[-_AT_ONCE].result()
                     sent.append(sender.submit(send_rows, self._client, packed, self._acknowledged))
             return sum(one.result() for one in sent)
 

@@ -17,7 +17,9 @@ PAIRS = st.lists(st.tuples(st.binary(max_size=20), st.binary(max_size=1200)), mi
 def test_call_is_what_a_client_packs(rows: list[tuple[bytes, bytes]], data: st.DataObject) -> None:
     order = data.draw(st.permutations(range(len(rows))).flatmap(lambda p: st.integers(1, len(p)).map(lambda n: p[:n])))
     keys, values = ([row[side] for row in rows] for side in (0, 1))
-    expected = hiredis.pack_command(("CALL", *(keys[row] for row in order), b"7", *(values[row] for row in order)))
+    expected = hiredis.pack_command(
+        ("CALL", *(keys[row] for row in order), b"7", b"".join(values[row] for row in order))
+    )
     start = expected.index(b"CALL\r\n") + 6
     constants = b"$1\r\n7\r\n"
     call = bulk_call(expected[:start], strings_of(keys), constants, strings_of(values), np.array(order))
