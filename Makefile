@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup redis simulate apply diff plan backfill materialize refresh stream train validate parity serve key challenge promote rollback experiment run status compact replay-dead-letters test test-fast check bench faults clean
+.PHONY: help setup redis simulate apply diff plan backfill materialize refresh stream train validate parity serve key challenge promote rollback experiment run status compact replay-dead-letters test test-fast check bench soak faults clean
 
 PYTHON ?= $(or $(shell command -v python3.11),$(shell command -v python3),python3.11)
 VENV := .venv
@@ -121,6 +121,9 @@ check: setup  ## format, lint, types and layers
 
 faults: setup  ## cause faults against a real stream, and show what was lost (FAULTS="--kills 50 --only killed full")
 	@$(PY) -W ignore -m benchmarks.faults $(FAULTS)
+
+soak: setup  ## many calls on a Redis that is killed in between, and what they leave behind (SOAK="--calls 1000000 --steps 20")
+	@$(PY) -W ignore -m benchmarks.soak $(SOAK)
 
 bench: setup  ## side by side with peers (minutes)
 	@for name in engine live stream backfill online_store online_latency warm_store topologies training_set training_set_size scoring; do echo "== $$name"; $(PY) -W ignore -m benchmarks.$$name; done
