@@ -13,6 +13,7 @@ from stores.cache.rows import Rows
 from stores.cache.single_flight import Asked, CachedViews
 from stores.cells.entity_keys import Values
 from stores.cells.layout import ViewLayout
+from stores.cells.merge import fill_rows
 from stores.cells.reading import Reading, Status, ViewReading
 from stores.online import OnlineStoreUnavailable, ViewReader
 
@@ -76,6 +77,10 @@ class CachedReader:
         self._sets = [CachedViews(some, max_bytes // len(sets), clock) for some in sets.values()]
         self._open_reader = open_reader
         self._readers: dict[tuple[int, ...], ViewReader] = {}
+        self._in_both = {
+            one.alias or one.name: one for one in layouts if one.cache_us and one.tier == "both" and one.ttl_us
+        }
+        self._both_readers: dict[str, ViewReader] = {}
 
     def read(self, join_values: Mapping[str, Values], as_of_us: AsOf = None) -> Reading:
         """Read the newest rows of all views for n requests, with at most one read of the store; see `ViewReader`.
@@ -117,6 +122,7 @@ class CachedReader:
             found |= one.rows.readings(one.where, as_of_us)
         if error is not None and self._straight and self._names_of_straight().isdisjoint(found):
             found |= _unavailable(self._straight, len(next(iter(given.values()))))
+        self._look_in_both(found, given, as_of_us)
         return Reading({name: found[name] for name in self._names})
 
     def stats(self) -> CacheStats:
@@ -150,6 +156,22 @@ class CachedReader:
             for _, name in self._sets[number].columns:
                 columns[_inner_name(number, name)] = _take(given[name], rows)
         return dict(self._reader(needed).read(columns, when).views)
+
+    def _look_in_both(self, found: dict[str, ViewReading], given: Mapping[str, Values], as_of_us: AsOf) -> None:
+        """Read straight what is past its ttl in the cache and lies in two tiers: without ttl, only the hot one was asked."""
+        for name, layout in self._in_both.items():
+            rows = np.flatnonzero(found[name].row_status == Status.OUTSIDE_MAX_AGE)
+            if not len(rows):
+                continue
+            if name not in self._both_readers:
+                self._both_readers[name] = self._open_reader([layout])
+            when = as_of_us[rows] if isinstance(as_of_us, np.ndarray) and as_of_us.ndim else as_of_us
+            asked = {column: _take(values, rows.tolist()) for column, values in given.items()}
+            try:
+                again = self._both_readers[name].read(asked, when).views[name]
+            except OnlineStoreUnavailable:
+                continue  # what is known is that it is too old
+            found[name] = fill_rows(found[name], rows, again)
 
     def _reader(self, needed: tuple[int, ...]) -> ViewReader:
         if needed not in self._readers:

@@ -106,6 +106,11 @@ class Rows:
         found: npt.NDArray[np.bool_] = (self._row_status == Status.UNAVAILABLE).any(axis=1)
         return found
 
+    def doubtful(self) -> npt.NDArray[np.bool_]:
+        """Return the rows of which a view's store did not answer, or another tier did instead: shape (size,)."""
+        stale: npt.NDArray[np.bool_] = (self._row_status == Status.STALE).any(axis=1)
+        return self.unavailable() | stale
+
     def object_bytes(self) -> npt.NDArray[np.int64]:
         """Return the bytes of each row's texts and lists: shape (size,)."""
         if _OBJECT not in self._values:

@@ -126,14 +126,14 @@ class CachedViews:
         return Asked(keys, where, rows, read_at, pending, flight, first_row, waits)
 
     def land(self, asked: Asked, views: dict[str, ViewReading]) -> None:
-        """Keep what the request's own read brought, and hand it to those who wait."""
+        """Keep what the request's own read brought, but what is not the newest for certain, and hand it to those who wait."""
         flight = asked.flight
         if not flight.keys:
             return
         rows = self.held.empty(len(flight.keys))
         rows.fill(views)
         with self._lock:
-            self.held.keep(list(flight.keys), rows, np.flatnonzero(~rows.unavailable()).tolist(), flight.started)
+            self.held.keep(list(flight.keys), rows, np.flatnonzero(~rows.doubtful()).tolist(), flight.started)
             flight.rows = rows
             self._end(flight)
 

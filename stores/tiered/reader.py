@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from stores.cells.entity_keys import Values
 from stores.cells.layout import ViewLayout
+from stores.cells.merge import fill_rows, mark_stale, unavailable_view
 from stores.cells.reading import Reading, Status, ViewReading
 from stores.online import OnlineStore, OnlineStoreUnavailable, ViewReader
-from stores.tiered.merge import fill_rows, mark_stale, unavailable_view
 from stores.tiered.warm_calls import WarmCalls
 
 AsOf = int | npt.NDArray[np.int64] | None

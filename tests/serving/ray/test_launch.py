@@ -15,8 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from contract.model_aliases import promote, rollback, set_alias
 from contract.model_file import set_current
@@ -25,7 +27,7 @@ from serving.recording.files import recorded_files
 from serving.recording.outcomes import outcomes_folder
 from workspace.files import write_whole
 from workspace.redis_server import RedisServer, start_redis
-from workspace.workspace import Workspace
+from workspace.workspace import Workspace, open_store
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[3]
@@ -35,6 +37,7 @@ experiment:
   arms: {champion: 0.5, challenger: 0.5}
   guardrail: {metric: outcome_rate}
 """
+TIERED = "stores.tiered_online.MillraceTieredOnlineStore"
 MakeAds = Callable[[Path, str], Workspace]
 
 
@@ -245,18 +248,53 @@ def test_sigterm_leaves_no_process_behind_and_loses_no_outcome(served: Served) -
     assert "d1" in [one for path in files for one in pq.read_table(path)["decision_id"].to_pylist()]
 
 
-def test_ctrl_c_in_a_terminal_leaves_no_process_behind(
-    tmp_path: Path, make_ads: MakeAds, redis_server: RedisServer
-) -> None:
-    process = start(make_ads(tmp_path, redis_server.connection_string), "--port", "0")
+@pytest.fixture(scope="module")
+def tiered(
+    tmp_path_factory: pytest.TempPathFactory, make_ads: MakeAds, redis_server: RedisServer, aws: str
+) -> Iterator[Served]:
+    """The service before a hot and a warm store, with a cache of both."""
+    folder = tmp_path_factory.mktemp("tiered")
+    workspace = make_ads(folder, redis_server.connection_string)
+    settings, serving = workspace.data / "feature_store.yaml", workspace.repo / "serving.yaml"
+    told = yaml.safe_load(settings.read_text())
+    hot = {"connection_string": redis_server.connection_string}
+    told["online_store"] = {"type": TIERED, "hot": hot, "warm": {"endpoint_url": aws}, "warm_timeout_ms": 5000}
+    settings.write_text(yaml.safe_dump(told))
+    serving.write_text(f"{serving.read_text()}\nreplicas: {{cache_mb: 4}}\n")
+    store = open_store(workspace)
+    for name, tier in (("user_activity", "hot"), ("ad_quality", "warm")):
+        view = store.get_feature_view(name)
+        view.tags = {"millrace.store": tier, "millrace.cache": "1min"}
+        store.apply(view)
+    at = [datetime(2026, 3, 1, 11, tzinfo=UTC)]
+    warm = pd.DataFrame({"ad_id": [7], "clicks": [10], "rate": [0.25], "event_timestamp": at})
+    store.write_to_online_store("ad_quality", warm)
+    process = start(workspace, "--port", "0", "--announce", str(folder / "url.json"))
     try:
-        wait_until_ready(process)
-        os.killpg(process.pid, signal.SIGINT)  # a terminal signals the whole group
-        process.communicate()
+        said = wait_until_ready(process)
+        url = json.loads((folder / "url.json").read_text())["url"]
+        yield Served(url, process, redis_server, 0, said)
     finally:
         process.kill()
-    assert process.returncode == 0
-    assert processes_of(process.pid) == []
+        process.communicate()
+
+
+def test_cache_before_both_tiers_is_seen_in_the_description(tiered: Served, request_body: dict[str, object]) -> None:
+    for _ in range(4):
+        answer = httpx.post(f"{tiered.url}/v1/score", json={**request_body, "features": True}, timeout=30).json()
+        assert (answer["degraded"], answer["missing"]) == (False, [])
+        assert (answer["features"]["user_activity__clicks"], answer["features"]["ad_quality__rate"]) == (4, 0.25)
+    told = httpx.get(f"{tiered.url}/v1/model", timeout=30).json()
+    assert (told["cache"]["misses"], told["cache"]["hits"], told["cache"]["hit_rate"]) == (2, 6, 0.75)
+    assert told["store"]["hot"]["reads"] == 4, "the view that is not cached"
+    assert told["store"]["warm"]["calls"]["failures"] == 0
+
+
+def test_ctrl_c_in_a_terminal_leaves_no_process_behind(tiered: Served) -> None:
+    os.killpg(tiered.process.pid, signal.SIGINT)  # a terminal signals the whole group
+    tiered.process.communicate()
+    assert tiered.process.returncode == 0
+    assert processes_of(tiered.process.pid) == []
 
 
 def test_model_that_does_not_fit_is_told_in_one_line(

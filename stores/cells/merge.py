@@ -1,4 +1,4 @@
-"""Puts what the warm store answered, or did not, into what the hot store gave."""
+"""Puts what a second read answered, or did not, into what a first one gave."""
 
 from __future__ import annotations
 
