@@ -18,7 +18,7 @@ from pipelines.plan import EventTable, ViewPlan
 from pipelines.stream.compaction import GRACE, Compacted, compact_day, compacting
 from pipelines.stream.log_compaction import compact_log_day
 from stores.parquet.log_commit import day_folder
-from workspace.addresses import is_local, open_address
+from workspace.addresses import inside, is_local, is_there, open_address
 from workspace.one_at_a_time import HeldError
 from workspace.workspace import Workspace
 
@@ -32,13 +32,13 @@ class Place:
 
     Attributes:
         name: What it is called.
-        folder: Where the days are.
+        folder: The address where the days are.
         table: The events by which a day is over.
         compact: Compacts one day: takes its name, and the seconds that replaced files stay.
     """
 
     name: str
-    folder: Path
+    folder: str
     table: EventTable
     compact: Callable[[str, float], Compacted]
 
@@ -50,37 +50,45 @@ def days_over(table: EventTable, folder: str | None = None) -> list[str]:
     return [day for day in days_of(folder or table.lake) if micros(day) + DAY + table.lateness <= newest]
 
 
-def landed_tables(plans: Sequence[ViewPlan]) -> list[EventTable]:
-    """Return the tables that a stream lands, each once."""
-    tables = {plan.table.lake: plan.table for plan in plans if plan.table.topic}
-    return [table for lake, table in sorted(tables.items()) if Path(lake).is_dir()]
+def landed_tables(plans: Sequence[ViewPlan], here: bool = False) -> list[EventTable]:
+    """Return the tables that a stream lands, each once; with `here`, only those on this machine."""
+    tables = {plan.table.lake: plan.table for plan in plans if plan.table.topic and _wanted(plan.table.lake, here)}
+    return [table for lake, table in sorted(tables.items()) if is_there(lake)]
 
 
-def places_of(plans: Sequence[ViewPlan]) -> list[Place]:
-    """Return what a stream fills with small files on this machine: the lake's tables, and the feature logs of its views."""
+def places_of(plans: Sequence[ViewPlan], here: bool = False) -> list[Place]:
+    """Return what a stream fills with small files: the lake's tables, and the feature logs of its views.
+
+    Args:
+        plans: The views.
+        here: Whether only what is on this machine.
+    """
 
     def lake(table: EventTable) -> Place:
-        folder = Path(table.lake)
+        folder = table.lake
         return Place(
             table.name,
             folder,
             table,
-            lambda day, grace: compact_day(folder / day_folder(day), table.timestamp, time.time(), grace),
+            lambda day, grace: compact_day(inside(folder, day_folder(day)), table.timestamp, time.time(), grace),
         )
 
     def log(plan: ViewPlan) -> Place:
-        folder = Path(open_address(plan.log)[1])
         return Place(
             f"log of {plan.view}",
-            folder,
+            plan.log,
             plan.table,
-            lambda day, grace: compact_log_day(folder, day, time.time(), grace),
+            lambda day, grace: compact_log_day(plan.log, day, time.time(), grace),
         )
 
-    tables = landed_tables(plans)
-    streamed = [plan for plan in plans if plan.kind == "stream" and plan.table in tables and is_local(plan.log)]
+    tables = landed_tables(plans, here)
+    streamed = [plan for plan in plans if plan.kind == "stream" and plan.table in tables and _wanted(plan.log, here)]
     logs = [log(plan) for plan in sorted(streamed, key=lambda one: one.view)]
-    return [*(lake(table) for table in tables), *(one for one in logs if one.folder.is_dir())]
+    return [*(lake(table) for table in tables), *(one for one in logs if is_there(one.folder))]
+
+
+def _wanted(address: str, here: bool) -> bool:
+    return not here or is_local(address)
 
 
 def read_grace() -> float:
@@ -112,16 +120,18 @@ def compact_place(place: Place, days: Sequence[str], grace: float) -> Compacted:
 def compact_from_time_to_time(
     plans: Sequence[ViewPlan], say: Callable[[str], None], sleep: Callable[[float], object] = time.sleep
 ) -> None:
-    """Compact every day of the lake and the logs once it is over, as long as the process lives: the stream's own work.
+    """Compact every day of the lake and the logs on this machine once it is over, as long as the process lives.
 
+    It is the stream's own work. What is far away is compacted by `make compact`: there nobody holds back another machine.
     What goes wrong is told, and tried again the next time; who else compacts is not disturbed.
     """
     tidy: dict[Path, int] = {}  # by folder of a day, when it last changed: nothing is to be done there
     while True:
         sleep(EVERY)
-        for place in places_of(plans):
+        for place in places_of(plans, here=True):
             try:
-                folders = {day: place.folder / day_folder(day) for day in days_over(place.table, str(place.folder))}
+                root = open_address(place.folder)[1]
+                folders = {day: Path(root, day_folder(day)) for day in days_over(place.table, place.folder)}
                 days = [day for day, folder in folders.items() if tidy.get(folder) != folder.stat().st_mtime_ns]
                 done = [compact_place(place, [day], GRACE) for day in days]
             except HeldError:
@@ -150,7 +160,7 @@ def main() -> None:
     for place in places_of(read_plans(Workspace.from_env())):
         days = [
             day
-            for day in days_over(place.table, str(place.folder))
+            for day in days_over(place.table, place.folder)
             if (not first or micros(day) >= micros(first)) and (not last or micros(day) <= micros(last))
         ]
         done = compact_place(place, days, grace)

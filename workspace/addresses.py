@@ -6,6 +6,9 @@ address may carry options behind a question mark, such as `s3://bucket/path?endp
 
 from __future__ import annotations
 
+import hashlib
+import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -100,6 +103,21 @@ def names_below(folder: str, path: str) -> tuple[str, ...]:
     ('date=2026-01-31', 'part.parquet')
     """
     return PurePosixPath(path).relative_to(folder).parts
+
+
+def is_there(address: str | Path) -> bool:
+    """Say whether there is such a file or folder; far away, a folder is there once something is in it."""
+    system, path = open_address(address)
+    return bool(system.get_file_info(path).type != fs.FileType.NotFound)
+
+
+def lock_of(address: str | Path, name: str) -> Path:
+    """Return the file by which processes hold a folder, one of this name in it; of one that is far away, a file on this machine."""
+    if is_local(address):
+        return Path(open_address(address)[1]) / name
+    folder = Path(tempfile.gettempdir()) / f"millrace-locks-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder / f"{hashlib.sha256(str(address).encode()).hexdigest()[:16]}{name}"
 
 
 @contextmanager

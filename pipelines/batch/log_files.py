@@ -7,9 +7,6 @@ own writer would guard is kept: only files of tasks that succeeded are taken, al
 
 from __future__ import annotations
 
-import hashlib
-import os
-import tempfile
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -36,7 +33,7 @@ from stores.parquet.log_commit import (
     held_files,
     settle,
 )
-from workspace.addresses import WHOLE, inside, is_local, list_files, list_folders, open_address
+from workspace.addresses import WHOLE, inside, is_local, list_files, list_folders, lock_of, open_address
 from workspace.one_at_a_time import one_at_a_time
 
 DEAD_FAR_AWAY: Final = timedelta(days=1)
@@ -107,7 +104,7 @@ def filling(log: str) -> Iterator[str]:
     Raises:
         HeldError: Another job fills it.
     """
-    with one_at_a_time(_lock_of(log), f"{log} is being filled"):
+    with one_at_a_time(lock_of(log, ".filling"), f"{log} is being filled"):
         with choosing(log):
             settle(log)
         _drop_dead(log)
@@ -116,14 +113,6 @@ def filling(log: str) -> Iterator[str]:
             yield staging
         finally:
             drop_staging(staging)
-
-
-def _lock_of(log: str) -> Path:
-    if is_local(log):
-        return Path(open_address(log)[1]) / ".filling"
-    folder = Path(tempfile.gettempdir()) / f"millrace-locks-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return folder / f"{hashlib.sha256(log.encode()).hexdigest()[:16]}.filling"
 
 
 def _drop_dead(log: str) -> None:

@@ -12,13 +12,15 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow import fs
 
-from workspace.files import replacing
+from workspace.addresses import inside, list_files, lock_of, open_address, whole_file
 from workspace.one_at_a_time import one_at_a_time
 
 LARGEST: Final = 64 << 20
@@ -60,11 +62,13 @@ class Compacted:
         )
 
 
-def compact_day(folder: Path, timestamp: str, now: float, grace: float = GRACE, largest: int = LARGEST) -> Compacted:
+def compact_day(
+    folder: str | Path, timestamp: str, now: float, grace: float = GRACE, largest: int = LARGEST
+) -> Compacted:
     """Join the small files of one day, and remove what was replaced long enough ago. A second call changes nothing.
 
     Args:
-        folder: The day's folder.
+        folder: The address of the day's folder.
         timestamp: The event time column, by which the rows of a new file are ordered.
         now: The clock that file times are by, seconds.
         grace: Seconds that a replaced file stays.
@@ -72,77 +76,80 @@ def compact_day(folder: Path, timestamp: str, now: float, grace: float = GRACE, 
     """
     removed = 0
     replaced: set[str] = set()
-    for file in sorted(folder.glob("compacted-*.parquet"), key=lambda one: one.stat().st_mtime):
-        names = replaced_by(file)
+    there = {file.base_name: file for file in list_files(folder)}
+    for file in sorted((one for one in there.values() if fnmatch(one.base_name, "compacted-*.parquet")), key=changed):
+        names = replaced_by(folder, file.base_name)
         replaced |= names
-        if now - file.stat().st_mtime >= grace:
-            for name in names:
-                removed += _remove(folder / name)
+        if now - changed(file) >= grace:
+            for name in names & there.keys():
+                open_address(folder)[0].delete_file(there.pop(name).path)
+                removed += 1
     small = sorted(
         (
             file
-            for kind in _OURS
-            for file in folder.glob(kind)
-            if file.name not in replaced and file.stat().st_size < largest
+            for name, file in there.items()
+            if any(fnmatch(name, kind) for kind in _OURS) and name not in replaced and file.size < largest
         ),
-        key=lambda file: (file.stat().st_size, file.name),
+        key=lambda file: (file.size, file.base_name),
     )
-    done = Compacted(removed=removed, left=sum((folder / name).exists() for name in replaced))
+    done = Compacted(removed=removed, left=len(replaced & there.keys()))
     for group in group_files(small, largest):
-        rows = join_files(group, folder, timestamp)
+        rows = join_files(group, folder, folder, timestamp)
         done += Compacted(len(group), 1, rows, left=len(group))
     return done
 
 
-def compacting(lake: Path) -> AbstractContextManager[None]:
+def changed(file: fs.FileInfo) -> float:
+    """Return when a file was last changed, seconds."""
+    return file.mtime_ns / 1e9 if file.mtime_ns is not None else float("inf")
+
+
+def compacting(lake: str | Path) -> AbstractContextManager[None]:
     """Hold a lake table or a feature log while it is compacted: one at a time; readers and the stream go on.
+
+    One that is far away is held against processes of the same user on the same machine.
 
     Raises:
         HeldError: Somebody else compacts it.
     """
-    return one_at_a_time(lake / ".compacting", f"{lake} is being compacted")
+    return one_at_a_time(lock_of(lake, ".compacting"), f"{lake} is being compacted")
 
 
-def joined_name(files: Sequence[Path]) -> str:
+def joined_name(files: Sequence[fs.FileInfo]) -> str:
     """Return what the file is called that these are joined into."""
-    names = "\n".join(sorted(file.name for file in files))
+    names = "\n".join(sorted(file.base_name for file in files))
     return f"compacted-{hashlib.sha256(names.encode()).hexdigest()[:32]}.parquet"
 
 
-def group_files(files: Sequence[Path], largest: int) -> Iterator[list[Path]]:
+def group_files(files: Sequence[fs.FileInfo], largest: int) -> Iterator[list[fs.FileInfo]]:
     """Yield files that together are about as large as one may be; a file alone stays as it is."""
-    group: list[Path] = []
+    group: list[fs.FileInfo] = []
     size = 0
     for file in files:
-        if group and size + file.stat().st_size > largest:
+        if group and size + file.size > largest:
             if len(group) > 1:
                 yield group
             group, size = [], 0
         group.append(file)
-        size += file.stat().st_size
+        size += file.size
     if len(group) > 1:
         yield group
 
 
-def join_files(files: Sequence[Path], folder: Path, timestamp: str) -> int:
-    """Write the rows of files as one into a folder, in the order of a time column, and return how many there are."""
+def join_files(files: Sequence[fs.FileInfo], folder: str | Path, target: str | Path, timestamp: str) -> int:
+    """Write the rows of a folder's files as one into another, in the order of a time column, and return how many there are."""
+    system = open_address(folder)[0]
     # The columns of a topic may have grown in the middle of the day.
-    tables = [pq.ParquetFile(file).read() for file in files]
+    tables = [pq.ParquetFile(file.path, filesystem=system).read() for file in files]
     joined = pa.concat_tables(tables, promote_options="permissive").sort_by(timestamp)
-    joined = joined.replace_schema_metadata({_REPLACES: json.dumps(sorted(file.name for file in files))})
-    with replacing(folder / joined_name(files)) as unfinished:
+    joined = joined.replace_schema_metadata({_REPLACES: json.dumps(sorted(file.base_name for file in files))})
+    with whole_file(inside(target, joined_name(files))) as unfinished:
         pq.write_table(joined, unfinished, compression="zstd")
     return len(joined)
 
 
-def replaced_by(file: Path) -> set[str]:
+def replaced_by(folder: str | Path, name: str) -> set[str]:
     """Return the names of the files that a joined one was made of."""
-    metadata = pq.read_metadata(file).metadata or {}
+    system, path = open_address(folder)
+    metadata = pq.read_metadata(f"{path}/{name}", filesystem=system).metadata or {}
     return set(json.loads(metadata.get(_REPLACES, b"[]")))
-
-
-def _remove(file: Path) -> int:
-    if not file.exists():
-        return 0
-    file.unlink(missing_ok=True)
-    return 1

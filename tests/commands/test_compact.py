@@ -135,4 +135,4 @@ def test_only_logs_that_a_stream_fills_on_this_machine_are_compacted(table: Even
         replace(plan, view="none", log=str(tmp_path / "nothing")),
         replace(plan, view="never", table=replace(table, topic=None)),
     ]
-    assert [place.name for place in places_of([*others, plan])] == ["clicks", "log of v"]
+    assert [place.name for place in places_of([*others, plan], here=True)] == ["clicks", "log of v"]

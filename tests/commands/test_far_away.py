@@ -134,6 +134,26 @@ def test_the_environment_can_name_the_server(endpoint: str, monkeypatch: pytest.
     assert days_of("s3://shop/elsewhere/orders") == ["2026-03-01", "2026-03-02", "2026-03-03"]
 
 
+def test_days_in_s3_that_are_over_are_compacted(endpoint: str) -> None:
+    from commands.compact import compact_place, days_over, places_of
+    from pipelines.plan import EventTable, ViewPlan
+
+    lake = f"s3://shop/landed/orders?endpoint_override={endpoint}"
+    table = EventTable("orders", lake, "ordered_at", "order_id", "orders", "user_id", lateness=DAY // 24)
+    for start in (0, 2):
+        land_events(orders().slice(start, 390), lake, "ordered_at")
+    (place,) = places_of(
+        [ViewPlan("v", "stream", ("user_id",), (), table, f"s3://shop/none?endpoint_override={endpoint}")]
+    )
+    days = days_over(table, place.folder)
+    assert days == ["2026-03-01", "2026-03-02"]
+    done = compact_place(place, days, 3600.0)
+    assert (done.joined, done.made, done.left) == (4, 2, 4)
+    assert compact_place(place, days, 0.0).removed == 4
+    assert len(list_files(lake)) == 2 + 2  # of the day that is not over, both
+    assert places_of([ViewPlan("v", "stream", ("user_id",), (), table, lake)], here=True) == []
+
+
 @pytest.mark.parametrize("left", range(4))
 def test_days_in_s3_are_replaced_all_or_none(endpoint: str, left: int, monkeypatch: pytest.MonkeyPatch) -> None:
     from pipelines.batch.log_files import drop_staging, open_staging, replace_days, write_days

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow.fs import FileInfo
 
 from pipelines.stream import compaction
 from pipelines.stream.compaction import Compacted, compact_day, compacting
@@ -141,8 +142,8 @@ def test_a_reader_beside_sees_every_event_at_every_moment(tmp_path: Path) -> Non
 def compact_slowly(lake: Path) -> None:
     join = compaction.join_files
 
-    def slow(files: Sequence[Path], folder: Path, timestamp: str) -> int:
-        rows = join(files, folder, timestamp)
+    def slow(files: Sequence[FileInfo], folder: Path, target: Path, timestamp: str) -> int:
+        rows = join(files, folder, target, timestamp)
         os.kill(os.getpid(), signal.SIGKILL)
         return rows
 

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow.fs import FileInfo
 
 from pipelines.batch.lake import DAY as DAY_US
 from pipelines.batch.log_files import open_staging, replace_days, write_days
@@ -154,10 +155,10 @@ def test_a_day_that_a_backfill_replaced_while_its_files_were_joined_stays_the_ba
     shard.go_on()
     join = log_compaction.join_files
 
-    def slow(files: list[Path], folder: Path, timestamp: str) -> int:
+    def slow(files: list[FileInfo], folder: str, target: str, timestamp: str) -> int:
         if first:
             backfill(tmp_path, 50)
-        done = join(files, folder, timestamp)
+        done = join(files, folder, target, timestamp)
         backfill(tmp_path, 50)
         return done
 
