@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from contract.durations import parse_duration
 from serving.experiments.config import ExperimentConfig
 from serving.scoring.policy import DecisionPolicy
 from serving.yaml_file import YamlError, YamlFile, read_yaml
@@ -24,6 +25,8 @@ class Section(BaseModel):
 
 
 Whole = Annotated[int, Field(ge=1)]
+Duration = Annotated[int, BeforeValidator(lambda given: _microseconds(given))]
+"""Written as `5min`, held as microseconds."""
 POLICY = "policy"
 
 
@@ -108,6 +111,16 @@ class ReplicaConfig(Section):
         return self
 
 
+class TracesConfig(Section):
+    """Traces by OpenTelemetry.
+
+    Attributes:
+        share: Which part of the requests is traced whose caller says nothing of it, from 0 to 1.
+    """
+
+    share: Annotated[float, Field(ge=0, le=1)] = 1.0
+
+
 class ServingConfig(Section):
     """Everything `serving.yaml` says.
 
@@ -119,6 +132,10 @@ class ServingConfig(Section):
         batch: How requests are batched.
         replicas: How many replicas there are.
         idempotency: Where answers are kept for repeated requests; None keeps none.
+        max_feature_age: By view, up to how long ago its values must be known to hold, such as `5min`. An answer on older ones
+            is degraded and names the view.
+        logs: `text`, or `json` for lines of JSON, one for each request as well, in `logs/` of the data folder.
+        traces: Whether and which requests are traced; None for none.
         files: What it was read from; policy and models are read again when they change.
         experiments: By service, which models share its requests and what is measured. The file gives one experiment, which
             is the default service's, or one under the name of each service.
@@ -131,6 +148,9 @@ class ServingConfig(Section):
     batch: BatchConfig = BatchConfig()
     replicas: ReplicaConfig = ReplicaConfig()
     idempotency: IdempotencyConfig | None = None
+    max_feature_age: dict[str, Duration] = Field(default_factory=dict)
+    logs: Literal["text", "json"] = "text"
+    traces: TracesConfig | None = None
     files: Annotated[tuple[Path, ...], Field(exclude=True, init=False)] = ()
     experiments: Annotated[dict[str, ExperimentConfig], Field(alias="experiment")] = {}
 
@@ -193,6 +213,12 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _microseconds(given: object) -> int:
+    if not isinstance(given, str):
+        raise ValueError(f"expected a duration such as 5min, got {given!r}")
+    return parse_duration(given)
 
 
 def load_config(path: Path) -> ServingConfig:

@@ -11,6 +11,7 @@ import orjson
 
 from serving.protocols.answer import AnswerError
 from serving.protocols.encoding import inflate
+from serving.telemetry.traces import RequestSpan
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -22,6 +23,9 @@ DEADLINE = "millrace.deadline"
 DEEPEST: Final = 250
 """How deep JSON may be nested: orjson reads up to 1,024 and writes up to 254, and answers repeat fields."""
 
+SPAN = "millrace.span"
+"""Under which name the span of a request stands in its scope, where it is traced."""
+
 
 class Request:
     """One HTTP request.
@@ -31,9 +35,10 @@ class Request:
         path: As it was asked for.
         names: What stands in the path for the names of the route's pattern.
         deadline: Until when an answer is of use, in seconds of `time.monotonic`; None for no such bound.
+        span: Its span, where it is traced.
     """
 
-    __slots__ = ("_body", "_headers", "_query", "_receive", "deadline", "method", "names", "path")
+    __slots__ = ("_body", "_headers", "_query", "_receive", "deadline", "method", "names", "path", "span")
 
     def __init__(self, scope: Scope, receive: Receive, names: Mapping[str, str]) -> None:
         """Take an ASGI scope and what its body comes from."""
@@ -45,6 +50,7 @@ class Request:
         self._receive = receive
         self._body: bytes | None = None
         self.deadline: float | None = scope.get(DEADLINE)
+        self.span: RequestSpan | None = scope.get(SPAN)
 
     def header(self, name: bytes) -> str | None:
         """Return a header's value, the first of several; None where it is not sent. `name` is in small letters."""

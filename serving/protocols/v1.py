@@ -78,6 +78,8 @@ class V1:
         else:
             rows, is_batch = schema.parse(body, self._now_us(), most)
         parts = await self._scored(name, rows, request.deadline)
+        if request.span is not None:
+            request.span.add_stages(parts)
         answers = [
             self._prediction(scorer, part.scored, row, explain)
             for part in parts
@@ -119,6 +121,8 @@ class V1:
             counts = scored.features.missing_counts(row)
             if counts:
                 prediction["missing_counts"] = counts
+        if stale := [view for view, is_stale in scored.features.stale.items() if is_stale[row]]:
+            prediction["stale_views"] = stale
         return {**prediction, **scorer.explain(scored, row)} if explain else prediction
 
     async def _score_at_once(self, name: str, rows: Sequence[Row], _: float | None) -> list[Part]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ray import serve
@@ -13,11 +15,15 @@ from ray.serve.schema import LoggingConfig
 
 from contract.model_file import CURRENT
 from serving.config import ServingConfig
+from serving.metrics.replica import ReplicaMetrics
+from serving.metrics.sources import frontier_source, record_source, scorer_source
 from serving.protocols.admission import Admission
 from serving.protocols.app import build_http_app
 from serving.protocols.http import HttpApp
 from serving.protocols.keys import Guarded, KeyRing
+from serving.protocols.metrics import admission_source
 from serving.ray.autoscaling import IN_FLIGHT, POLICY
+from serving.ray.environment import METRICS_FOLDER
 from serving.ray.ingress import answer_by
 from serving.ray.kept_answers import RedisAnswers
 from serving.recording.outcomes import OutcomeRecord
@@ -27,6 +33,9 @@ from serving.scoring.batcher import Batcher
 from serving.scoring.build import SetupReader, build_scorers
 from serving.scoring.decision_record import DecisionRecord
 from serving.scoring.scorer import Scored, Scorer
+from serving.telemetry.hooks import Telemetry
+from serving.telemetry.json_lines import JsonLog
+from serving.telemetry.traces import open_traces
 from workspace.workspace import Workspace, open_store
 
 NAME = "scoring"
@@ -61,6 +70,9 @@ class ScoringReplica:
             wait_for_models(workspace, config)
         setup = SetupReader(workspace.models, config.policy, config.experiments)
         self._scorers = open_scorers(workspace, config, setup)
+        first = next(iter(self._scorers.values()))
+        if first.freshness:
+            first.freshness.frontier.start()  # the services share it
         Reloader(self._scorers, setup, config).start()
         self._decisions = {
             name: DecisionRecord(workspace.data, one.service, one.schema) for name, one in self._scorers.items()
@@ -72,6 +84,10 @@ class ScoringReplica:
             url = os.path.expandvars(config.idempotency.redis)
             kept = RedisAnswers(url, config.idempotency.keep_s, config.http.budget_ms / 1000 * KEPT_SHARE)
         batcher = Batcher(self._score, config.batch.max_size, config.batch.wait_ms / 1000)
+        self._admission = Admission(config.http.budget_ms / 1000)
+        self._telemetry, self._metrics = open_telemetry(workspace.data, config, self._scorers, self._admission)
+        for name, record in self._decisions.items():
+            self._metrics.add_source(record_source(name, record))
         self._app = build_http_app(
             self._scorers,
             config.http,
@@ -79,10 +95,10 @@ class ScoringReplica:
             outcomes=self._outcomes,
             keys=self._keys,
             kept=kept,
+            telemetry=self._telemetry,
             data=workspace.data,
             store=open_store(workspace),
         )
-        self._admission = Admission(config.http.budget_ms / 1000)
         answer_by(self._app, self._admission)
 
     def __serve_build_asgi_app__(self) -> HttpApp | Guarded:
@@ -94,16 +110,36 @@ class ScoringReplica:
         return {IN_FLIGHT: float(self._admission.in_flight)}
 
     def __del__(self) -> None:
-        """Write what still waits to be recorded; Ray Serve calls it when a replica ends in peace."""
+        """Write what still waits to be recorded or told; Ray Serve calls it when a replica ends in peace."""
         for records in (getattr(self, "_decisions", {}), getattr(self, "_outcomes", {})):
             for record in records.values():
                 record.close()
+        if telemetry := getattr(self, "_telemetry", None):
+            telemetry.stop()
 
     def _score(self, service: str, rows: Sequence[Row], arrived: Sequence[float]) -> Scored:
         scored = self._scorers[service].score(rows)
         now = time.monotonic()
         self._decisions[service].append(scored, time.time_ns() // 1000, [int((now - one) * 1e6) for one in arrived])
+        self._metrics.batch(service, scored)
         return scored
+
+
+def open_telemetry(
+    data: Path, config: ServingConfig, scorers: Mapping[str, Scorer], admission: Admission
+) -> tuple[Telemetry, ReplicaMetrics]:
+    """Return what this process tells of itself, begun; its metrics lie in the folder that the replicas of a machine share."""
+    metrics = ReplicaMetrics(Path(os.environ.get(METRICS_FOLDER) or tempfile.mkdtemp(prefix="millrace-metrics-")))
+    metrics.add_source(admission_source(admission))
+    for service, scorer in scorers.items():
+        metrics.add_source(scorer_source(service, scorer))
+        if scorer.freshness:
+            metrics.add_source(frontier_source(scorer.freshness.frontier))
+    log = JsonLog(data) if config.logs == "json" else None
+    traces = open_traces(data, config.traces.share) if config.traces else None
+    telemetry = Telemetry(metrics, log, traces)
+    telemetry.start()
+    return telemetry, metrics
 
 
 def open_scorers(workspace: Workspace, config: ServingConfig, setup: SetupReader) -> dict[str, Scorer]:
@@ -111,7 +147,13 @@ def open_scorers(workspace: Workspace, config: ServingConfig, setup: SetupReader
     timeout_s = config.http.budget_ms / 1000 * STORE_SHARE
     replicas = config.replicas
     return build_scorers(
-        workspace, config.services, setup, replicas.cache_mb, replicas.cached_predictions, timeout_s=timeout_s
+        workspace,
+        config.services,
+        setup,
+        replicas.cache_mb,
+        replicas.cached_predictions,
+        timeout_s=timeout_s,
+        max_age_us=config.max_feature_age,
     )
 
 

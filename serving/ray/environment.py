@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+METRICS_FOLDER = "MILLRACE_METRICS"
+"""The variable that names the folder in which the replicas of a machine put their numbers."""
+
 
 def serve_environment(folder: Path, ports: Sequence[int]) -> dict[str, str]:
     """Return the variables for one local Ray Serve, so that several can run side by side.
@@ -20,6 +23,7 @@ def serve_environment(folder: Path, ports: Sequence[int]) -> dict[str, str]:
     """
     metrics, statistics = ports
     return {
+        METRICS_FOLDER: str(folder / "metrics"),
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
         "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",

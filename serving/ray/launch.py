@@ -104,7 +104,8 @@ def launch(
         read_keys(config.key_file)
     if not wait:
         # Says here what a replica would say in a log, again and again.
-        build_scorers(workspace, config.services, SetupReader(workspace.models, config.policy, config.experiments))
+        setup = SetupReader(workspace.models, config.policy, config.experiments)
+        build_scorers(workspace, config.services, setup, max_age_us=config.max_feature_age)
     wanted = config.http.port if port is None else port
     host = config.http.host
     chosen = free_port(host, wanted)

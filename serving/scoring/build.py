@@ -15,6 +15,7 @@ from serving.experiments.stopped import STOPPED, read_stopped
 from serving.request.schema import RequestSchema
 from serving.scoring.arms import Arms, Assignment
 from serving.scoring.decision import BoundPolicy
+from serving.scoring.freshness import Freshness, Frontier, check_max_ages
 from serving.scoring.model import Model, check_fit, read_model
 from serving.scoring.policy import DecisionPolicy
 from serving.scoring.scorer import Scorer, Setup
@@ -106,6 +107,7 @@ def build_scorers(
     cache_mb: float = 0.0,
     cached_predictions: int = 0,
     timeout_s: float | None = None,
+    max_age_us: Mapping[str, int] | None = None,
 ) -> dict[str, Scorer]:
     """Open the feature store of a workspace; return a scorer for each service, in the order given.
 
@@ -118,9 +120,10 @@ def build_scorers(
         cache_mb: How many MB of cached rows the services share evenly.
         cached_predictions: How many predictions each may remember.
         timeout_s: How long a read of the online store may take, unless its configuration says so.
+        max_age_us: By view, how old its values may be, microseconds.
 
     Raises:
-        ServiceError: A service cannot be served as declared.
+        ServiceError: A service cannot be served as declared, or an age is bounded of a view that none reads.
         ModelFileError: There is no model, or it cannot be read.
         ModelError: It does not fit.
         PolicyError: The policy does not.
@@ -131,11 +134,15 @@ def build_scorers(
     for name in services:  # the likeliest mistake, told before a store is opened
         current_version(workspace.models, name)
     store = open_store(workspace)
-    scorers = {}
-    for name in services:
-        service = read_service(store, name)
+    scorers: dict[str, Scorer] = {}
+    read = [read_service(store, name) for name in services]
+    ages = max_age_us or {}
+    check_max_ages(ages, [view for service in read for view in service.stored])
+    frontier = Frontier(lambda: next(iter(scorers.values())).lookup.progress())
+    for name, service in zip(services, read, strict=True):
         lookup = Lookup(
             store, service.stored, cache_bytes=int(cache_mb * 1e6) // len(services), timeout_s=timeout_s or TIMEOUT_S
         )
-        scorers[name] = Scorer(service, lookup, setup, cached_predictions)
+        freshness = Freshness(service.stored, ages, frontier)
+        scorers[name] = Scorer(service, lookup, setup, cached_predictions, freshness)
     return scorers

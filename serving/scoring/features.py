@@ -6,7 +6,8 @@ Everything is a column of the batch; no object is made per value, and Feast is n
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from time import time_ns
 from typing import Final, Protocol
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from contract.service import Service
 from serving.request.columns import RequestColumns
 from serving.scoring import on_demand
+from serving.scoring.freshness import Freshness
 from serving.scoring.lookup import REASONS
 from stores.cells.column import Column
 from stores.cells.reading import Status, ViewReading
@@ -46,6 +48,9 @@ class FeatureBatch:
             is stored as null does not count.
         missing_share: Shape (n,): the share of the stored features that this is.
         failed: The on-demand views whose function failed for some row.
+        stale: By alias, shape (n,): which requests' values of the view are older than they may be; only views that some
+            are of. They count as degraded.
+        stages_ns: When the build began, had looked up, and had computed on-demand views: Unix nanoseconds.
     """
 
     columns: Mapping[str, Column]
@@ -56,6 +61,8 @@ class FeatureBatch:
     missing: Mapping[str, npt.NDArray[np.int64]]
     missing_share: npt.NDArray[np.float64]
     failed: frozenset[str]
+    stale: Mapping[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
+    stages_ns: tuple[int, int, int] = (0, 0, 0)
 
     @property
     def size(self) -> int:
@@ -109,15 +116,18 @@ class FeatureVectors:
     Args:
         service: The service.
         lookup: Where its stored features are.
+        freshness: Tells which of them are too old; None where they may be of any age.
     """
 
-    def __init__(self, service: Service, lookup: FeatureSource) -> None:
+    def __init__(self, service: Service, lookup: FeatureSource, freshness: Freshness | None = None) -> None:
+        self._freshness = freshness
         self._service = service
         self._lookup = lookup
         self._stored = tuple(f"{view.alias}__{name}" for view in service.stored for name, _ in view.features)
 
     def build(self, requests: RequestColumns) -> FeatureBatch:
         """Build the vectors of requests, in order. A store that does not answer leaves its features missing."""
+        began = time_ns()
         as_of_us, requested = requests.as_of_us, requests.columns
         size = len(as_of_us)
         columns: dict[str, Column] = dict(requested)
@@ -126,6 +136,7 @@ class FeatureVectors:
             views = self._lookup.read(requests.keys, as_of_us)
         except OnlineStoreUnavailable:
             views = self._away(size)
+        looked_up = time_ns()
         columns |= {f"{view}__{name}": one for view, part in views.items() for name, one in part.columns.items()}
         failed = set()
         for on_demand_view in self._service.on_demand:
@@ -134,12 +145,27 @@ class FeatureVectors:
             if where is not None:
                 failed.add(on_demand_view.name)
                 degraded = where if degraded is None else degraded | where
+        computed_by = time_ns()
         features = {name: columns[name] for name, _ in self._service.features}
         missing, unreliable = _missing([columns[name] for name in self._stored])
         if unreliable is not None:
             degraded = unreliable if degraded is None else degraded | unreliable
+        stale = self._freshness.stale(views, as_of_us) if self._freshness else {}
+        for is_stale in stale.values():
+            degraded = is_stale if degraded is None else degraded | is_stale
         share = sum(missing.values(), start=np.zeros(size)) / max(len(self._stored), 1)
-        return FeatureBatch(features, requested, views, as_of_us, degraded, missing, share, frozenset(failed))
+        return FeatureBatch(
+            features,
+            requested,
+            views,
+            as_of_us,
+            degraded,
+            missing,
+            share,
+            frozenset(failed),
+            stale,
+            (began, looked_up, computed_by),
+        )
 
     def _away(self, size: int) -> dict[str, ViewReading]:
         """Return the reading of a store that did not answer."""

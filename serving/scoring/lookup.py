@@ -19,7 +19,7 @@ from serving.scoring.store_guard import GuardedReader, StoreGuard
 from stores.cache.reader import CachedReader, CacheStats
 from stores.cells.layout import ViewLayout, layout_of
 from stores.cells.reading import Status, ViewReading
-from stores.online import OnlineStore, ViewReader, open_online
+from stores.online import OnlineStore, Progress, ViewReader, open_online
 
 if TYPE_CHECKING:
     from feast import FeatureStore
@@ -60,6 +60,7 @@ class Lookup:
         timeout_s: float = TIMEOUT_S,
     ) -> None:
         self._layouts = [_layout(store, view) for view in views]
+        self._project = store.config.project
         self._connect = partial(open_online, store.config, timeout_s=timeout_s, check=False)
         self._opened: tuple[OnlineStore, ViewReader] | None = None
         self._guard = StoreGuard(lambda: self._open()[0].ping())
@@ -83,6 +84,14 @@ class Lookup:
         if not self._layouts:
             return {}
         return self._open()[1].read({**join_values, NO_ENTITY: [""] * len(as_of_us)}, as_of_us).views
+
+    def progress(self) -> Progress:
+        """Return how far the stream is that fills the online store.
+
+        Raises:
+            OnlineStoreUnavailable: The store does not answer.
+        """
+        return self._open()[0].progress(self._project).read()
 
     def failure(self) -> str | None:
         """Ask the store for an answer now; return None when it gives one, else why not."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from itertools import count, islice
+from time import time_ns
 from typing import TYPE_CHECKING
 
 from contract.label import ServiceError
@@ -19,6 +20,7 @@ from serving.scoring.arms import Arms
 from serving.scoring.array_check import check_arrays
 from serving.scoring.decision import BoundPolicy, Decisions
 from serving.scoring.features import FeatureBatch, FeatureVectors
+from serving.scoring.freshness import Freshness
 from serving.scoring.model import Model
 from serving.scoring.prediction_cache import PredictionCache
 
@@ -52,6 +54,7 @@ class Scored:
         setup: By what they were scored.
         ids: By request, by what this decision can be named later.
         arms: By request, the index of the model in `setup.arms.models`; None where all are the champion's.
+        predicted_ns: When the scores were there: Unix nanoseconds.
     """
 
     scores: Sequence[float]
@@ -60,6 +63,16 @@ class Scored:
     setup: Setup
     ids: Sequence[str]
     arms: Sequence[int] | None = None
+    predicted_ns: int = 0
+
+    def stages(self) -> list[tuple[str, int, int]]:
+        """Return what took how long: name, begin and end in Unix nanoseconds, in order."""
+        began, looked_up, computed = self.features.stages_ns
+        return [
+            ("lookup", began, looked_up),
+            ("on-demand", looked_up, computed),
+            ("predict", computed, self.predicted_ns),
+        ]
 
     def arm_of(self, row: int) -> str:
         """Return the alias of the model that scored a request."""
@@ -77,6 +90,8 @@ class Scorer:
         service: The feature service.
         schema: What a request must contain.
         setup: Its models and policy; they fit the service. Set anew while it scores, a batch is scored by one setup.
+        lookup: Where its stored features are.
+        freshness: Tells which of them are too old; None where they may be of any age.
     """
 
     def __init__(
@@ -85,6 +100,7 @@ class Scorer:
         lookup: Lookup,
         setup: Callable[[Service, RequestSchema], Setup],
         cached_predictions: int = 0,
+        freshness: Freshness | None = None,
     ) -> None:
         """Refuse what cannot be served as declared.
 
@@ -98,9 +114,10 @@ class Scorer:
         self.service = service
         self.schema: RequestSchema = request_schema(service)
         self.setup = setup(service, self.schema)
-        self._lookup = lookup
+        self.lookup = lookup
+        self.freshness = freshness
         self._predictions = PredictionCache(cached_predictions) if cached_predictions else None
-        self._vectors = FeatureVectors(service, lookup)
+        self._vectors = FeatureVectors(service, lookup, freshness)
         self._process = f"{uuid.uuid4().hex[:16]}-"
         self._numbers = count(1)
 
@@ -113,12 +130,13 @@ class Scorer:
         setup = self.setup
         features = self._vectors.build(requests)
         scores, arms = setup.arms.predict(features, self._predictions)
+        predicted = time_ns()
         decisions = None
         if setup.policy is not None:
             share = features.missing_share if features.missing else None
             decisions = setup.policy.decide(scores, {**features.request, **features.columns}, share, features.degraded)
         ids = [f"{self._process}{number:x}" for number in islice(self._numbers, features.size)]
-        return Scored(scores, decisions, features, setup, ids, arms)
+        return Scored(scores, decisions, features, setup, ids, arms, predicted)
 
     def explain(self, scored: Scored, row: int) -> dict[str, object]:
         """Return one request's feature values, and which are missing and why, as JSON."""
@@ -126,12 +144,12 @@ class Scorer:
 
     def failure(self) -> str | None:
         """Return why it cannot score with all its features now; None when it can."""
-        return self._lookup.failure()
+        return self.lookup.failure()
 
     def describe(self) -> dict[str, object]:
         """Describe models, request and policy as JSON; of caches and online store, what reads of this replica did."""
         arms, policy = self.setup.arms, self.setup.policy
-        file, cache = arms.champion.file, self._lookup.cache_stats()
+        file, cache = arms.champion.file, self.lookup.cache_stats()
         return {
             "name": file.service,
             "version": file.version,
@@ -147,7 +165,7 @@ class Scorer:
             "rules": policy.policy.describe_rules() if policy else [],
             **({"cache": {**asdict(cache), "hit_rate": cache.hit_rate}} if cache else {}),
             **({"predictions": asdict(self._predictions.stats())} if self._predictions else {}),
-            **({"store": store} if (store := self._lookup.store_stats()) else {}),
+            **({"store": store} if (store := self.lookup.store_stats()) else {}),
         }
 
 

@@ -170,3 +170,13 @@ def test_policy_may_be_a_file_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "rules" / "policy.yaml").write_text("thresholds:\n- {decide: a}\n- {decide: b, abvoe: 1}\n")
     with pytest.raises(ServingConfigError, match=r"policy.yaml:3: policy.thresholds\[1\].abvoe: is not known"):
         load_config(tmp_path / "serving.yaml")
+
+
+def test_ages_of_features_are_durations() -> None:
+    assert parse_config({"service": "a", "max_feature_age": {"clicks": "5min"}}).max_feature_age == {
+        "clicks": 300_000_000
+    }
+    with pytest.raises(ServingConfigError, match=r"max_feature_age.clicks: '5 minutes' is not a duration; write"):
+        parse_config({"service": "a", "max_feature_age": {"clicks": "5 minutes"}})
+    with pytest.raises(ServingConfigError, match=r"max_feature_age.clicks: expected a duration such as 5min, got 300"):
+        parse_config({"service": "a", "max_feature_age": {"clicks": 300}})

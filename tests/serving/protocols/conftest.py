@@ -10,11 +10,13 @@ import httpx
 import pytest
 
 from serving.config import ServingConfig
+from serving.metrics.replica import ReplicaMetrics
 from serving.protocols.app import build_http_app
 from serving.protocols.http import HttpApp
 from serving.protocols.keys import Guarded
 from serving.recording.outcomes import OutcomeRecord
 from serving.scoring.scorer import Scorer
+from serving.telemetry.hooks import Telemetry
 from workspace.workspace import Workspace, open_store
 
 ARRIVAL_US = 1_772_366_400_000_000
@@ -48,9 +50,11 @@ def whole_app(
 ) -> HttpApp | Guarded:
     """Return the app of a service that decides and of one that ranks, with all that it can do."""
     scorers = {"click_v1": scorer, "rank_v1": ranker}
-    data = tmp_path_factory.mktemp("outcomes")
+    data = tmp_path_factory.mktemp("whole")
     outcomes = {name: OutcomeRecord.open(data, name) for name in scorers}
-    return build_http_app(scorers, config.http, outcomes=outcomes, store=open_store(workspace))
+    told = Telemetry(ReplicaMetrics(data / "metrics"))
+    store = open_store(workspace)
+    return build_http_app(scorers, config.http, outcomes=outcomes, telemetry=told, data=data, store=store)
 
 
 @pytest.fixture(scope="session")

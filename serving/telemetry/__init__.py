@@ -1,0 +1,1 @@
+"""What a replica tells of single requests: lines of JSON, and traces."""

@@ -1,0 +1,118 @@
+"""The console in a real Chromium: what a person sees, and what it does when a source fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from chromium import Browser, browser, find_chromium
+from stage import Served
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_chromium() is None, reason="no Chromium on this machine (apt-get install chromium)"),
+]
+
+
+@pytest.fixture(scope="module")
+def page(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with browser(tmp_path_factory.mktemp("chromium")) as one:
+        for _ in range(3):
+            served.http.post("/v1/score", json={"user_id": "ann", "ad_id": 7, "bid": 0.5, "slot": 1})
+        one.open(f"{served.url}/console")
+        yield one
+
+
+def text_of(page: Browser, selector: str) -> str:
+    return str(page.run(f"document.querySelector({selector!r}).innerText"))
+
+
+def test_it_says_what_goes_on(page: Browser) -> None:
+    page.wait_for("document.querySelectorAll('.tile').length >= 5")
+    assert "Requests" in text_of(page, "#tiles")
+    assert text_of(page, "#models") == "model v1"
+    assert text_of(page, "#pulse") == "live"
+
+
+def test_recent_decisions_stand_there_newest_first_with_reasons(page: Browser) -> None:
+    page.wait_for("document.querySelectorAll('#decisions details').length == 9")
+    first = text_of(page, "#decisions summary")
+    assert "show" in first
+    assert "bid over 0.4" in first
+    assert "1 missing" in first
+
+
+def test_a_decision_opens_and_its_entity_is_looked_up(page: Browser) -> None:
+    page.wait_for("document.querySelector('#decisions details')")
+    page.run("document.querySelectorAll('#decisions summary')[1].click()")
+    page.wait_for("document.querySelector('#decisions details .more button')")
+    page.run("document.querySelector('#decisions details .more button').click()")
+    page.wait_for("document.querySelector('#found article')")
+    found = text_of(page, "#found")
+    assert "ad_quality" in found
+    assert "rate\n0.25" in found
+    assert " d old" in found
+
+
+def test_a_wrong_key_is_told_where_it_was_typed(page: Browser) -> None:
+    page.run(
+        "document.querySelector('[name=ad_id]').value = 'seven'; document.querySelector('#lookup').requestSubmit()"
+    )
+    page.wait_for("document.querySelector('#entity .trouble').innerText.includes('64-bit integer')")
+
+
+def test_the_stream_says_how_far_it_is(page: Browser) -> None:
+    page.wait_for("document.querySelector('#views tbody tr')")
+    assert "user_activity" in text_of(page, "#views")
+    assert "2 dead letters" in text_of(page, "#stream-line")
+
+
+def test_experiments_are_hidden_where_there_are_none(page: Browser) -> None:
+    page.wait_for("document.querySelector('#experiments').hidden")
+
+
+def test_nothing_comes_from_outside_and_nothing_goes_wrong(page: Browser, served: Served) -> None:
+    page.wait_for("document.querySelector('.tile')")
+    assert {
+        address.rsplit("/", 1)[0] for address in page.asked if not address.startswith((served.url, "data:"))
+    } == set()
+    assert page.errors == []
+
+
+def test_every_field_has_a_label_and_every_picture_a_name(page: Browser) -> None:
+    page.wait_for("document.querySelector('.tile svg')")
+    assert page.run("[...document.querySelectorAll('input,select')].filter((one) => !one.labels.length).length") == 0
+    assert (
+        page.run("[...document.querySelectorAll('svg')].filter((one) => !one.getAttribute('aria-label')).length") == 0
+    )
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_its_ground(page: Browser, served: Served, scheme: str) -> None:
+    page.open(f"{served.url}/console", scheme=scheme)
+    page.wait_for("document.querySelector('#decisions details')")
+    weakest = page.run(CONTRAST)
+    assert weakest["ratio"] >= 4.5, weakest
+
+
+def test_a_phone_is_wide_enough(page: Browser, served: Served) -> None:
+    page.open(f"{served.url}/console", width=390, height=844)
+    page.wait_for("document.querySelector('#decisions details') && document.querySelector('#views tbody tr')")
+    assert page.run("document.documentElement.scrollWidth") <= 390
+
+
+def test_one_source_that_fails_takes_nothing_else_with_it(page: Browser, served: Served) -> None:
+    day = next((served.data / "decisions").glob("*/*"))
+    broken = day / "r2-1.parquet"
+    broken.write_bytes(b"not Parquet")
+    try:
+        page.wait_for("!document.querySelector('#recent .trouble').hidden")
+        page.wait_for("document.querySelector('#pulse').innerText == 'live'")
+        assert page.run("document.querySelector('#stream .trouble').hidden")
+    finally:
+        broken.unlink()
+    page.wait_for("document.querySelector('#recent .trouble').hidden")
+
+
+CONTRAST = Path(__file__).with_name("contrast.js").read_text()
