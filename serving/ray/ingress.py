@@ -50,5 +50,5 @@ class Direct:
 
 
 def middlewares() -> list[Any]:
-    """Return what `RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH` asks for, the first outermost."""
-    return [Middleware(Admitted, lambda: _of_this_process.admission), Middleware(Direct)]
+    """Return what `RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH` asks for: each is put around those before it."""
+    return [Middleware(Direct), Middleware(Admitted, lambda: _of_this_process.admission)]
