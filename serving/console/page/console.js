@@ -374,27 +374,46 @@ function entityView(view) {
 /* ---- experiments ---- */
 
 function showExperiments(told) {
-  const experiments = told.experiments || (told.arms ? [told] : []);
-  $("experiments").hidden = !experiments.length;
-  $("arms").replaceChildren(...experiments.map(experimentTable));
+  const mine = told.experiments.filter((one) => one.service === state.service);
+  $("experiments").hidden = !mine.length;
+  $("arms").replaceChildren(...mine.map(experimentTable));
+}
+
+function between(one, write) {
+  return one && one.low !== null && one.high !== null ? `${write(one.low)} to ${write(one.high)}` : "too few to say";
+}
+
+// A difference with its interval on a scale of its own; the line in the middle is no difference.
+function interval(one, most) {
+  if (one.low === null || one.high === null) return "";
+  const at = (n) => 110 + (104 * n) / (most || 1);
+  return el("svg", { class: "interval", viewBox: "0 0 220 18", role: "img", "aria-label": `from ${value(one.low)} to ${value(one.high)}` },
+    el("line", { class: "zero", x1: 110, x2: 110, y1: 0, y2: 18 }), el("line", { x1: at(one.low), x2: at(one.high), y1: 9, y2: 9 }),
+    el("circle", { cx: at(one.value), cy: 9, r: 4 }));
 }
 
 function experimentTable(one) {
-  const arms = Array.isArray(one.arms) ? one.arms : Object.entries(one.arms).map(([name, arm]) => ({ name, ...arm }));
-  const rows = [];
-  for (const arm of arms) {
-    const metrics = Object.entries(arm.metrics || {});
-    (metrics.length ? metrics : [["", null]]).forEach(([name, metric], i) => {
-      const [low, high] = (metric && (metric.interval || [metric.low, metric.high])) || [null, null];
-      rows.push(el("tr", {},
-        el("td", {}, i ? "" : arm.name || arm.alias, !i && arm.stopped ? el("span", { class: "tag bad" }, `stopped: ${arm.stopped.reason || arm.stopped}`) : null),
-        el("td", { class: "num" }, i ? "" : percent(arm.weight)), el("td", { class: "num" }, i ? "" : count(arm.decisions ?? arm.count)),
-        el("td", {}, name.replaceAll("_", " ")), el("td", { class: "num" }, metric ? value(metric.value ?? metric.estimate ?? metric) : "–"),
-        el("td", { class: "num" }, low === null || low === undefined ? "–" : `${value(low)} to ${value(high)}`)));
-    });
+  const most = {};
+  for (const arm of one.arms) for (const [name, found] of Object.entries(arm.against_champion)) {
+    for (const end of [found.low, found.high]) most[name] = Math.max(most[name] || 0, Math.abs(end || 0));
   }
-  return el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": one.name || one.service || "experiment" },
-    el("h3", {}, one.name || one.service || ""), el("table", {}, ...table([["arm", ""], ["weight", "num"], ["decisions", "num"], ["metric", ""], ["value", "num"], ["interval", "num"]], rows)));
+  const rows = one.arms.flatMap((arm) => {
+    const metrics = Object.entries(arm.metrics);
+    return (metrics.length ? metrics : [["", null]]).map(([name, found], i) => {
+      const against = arm.against_champion[name];
+      const verdict = against && against.verdict ? el("span", { class: against.verdict === "worse" ? "bad" : "good" }, ` ${against.verdict}`) : "";
+      return el("tr", {},
+        el("td", {}, i ? "" : arm.alias, !i && arm.stopped ? el("span", { class: "tag bad", title: arm.stopped.reason }, "stopped") : ""),
+        el("td", { class: "num" }, i ? "" : percent(arm.weight)), el("td", { class: "num" }, i ? "" : count(arm.counts.decisions)),
+        el("td", {}, name.replaceAll("_", " ")), el("td", { class: "num" }, found ? value(found.value) : "–"),
+        el("td", { class: "num muted" }, found ? between(found, value) : ""), el("td", {}, against ? interval(against, most[name]) : "", verdict));
+    });
+  });
+  const head = [["arm", ""], ["weight", "num"], ["decisions", "num"], ["measured", ""], ["value", "num"], ["interval", "num"], ["against the champion", ""]];
+  const stops = one.arms.filter((arm) => arm.stopped).map((arm) => el("p", { class: "bad" }, `${arm.alias} is stopped: ${arm.stopped.reason}`));
+  const title = one.experiment ? `${one.experiment}, by ${one.unit}` : `by ${one.unit}`;
+  return el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `experiment ${title}` }, el("h3", {}, title),
+    el("p", { class: "muted" }, `${count(one.outcomes.told)} outcomes told, as of ${moment(one.at)}`), ...stops, el("table", {}, ...table(head, rows)));
 }
 
 /* ---- begin ---- */
@@ -444,7 +463,7 @@ async function begin() {
   repeat("now", 2, () => "/v1/activity", showNow);
   repeat("recent", 3, decided, showDecisions);
   repeat("stream", 3, () => "/v1/stream", showStream);
-  repeat("experiments", 10, () => `/v1/experiments?${query()}`, showExperiments);
+  repeat("experiments", 10, () => "/v1/experiments", showExperiments);
 }
 
 begin();

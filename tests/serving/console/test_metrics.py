@@ -9,6 +9,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from stage import SERVICE, Served
 
+from serving.metrics.families import FAMILIES
+
 pytestmark = pytest.mark.slow
 
 
@@ -51,6 +53,11 @@ def test_requests_rows_and_decisions_are_counted(served: Served, request_body: d
     assert value(now, "millrace_breaker_open", service=SERVICE, breaker="left_alone") == 0
     assert value(now, "millrace_replicas") == 1
     assert value(now, "millrace_view_complete_timestamp_seconds", view="user_activity") > 1.7e9
+
+
+def test_every_metric_is_shown_by_a_running_service(served: Served) -> None:
+    text = served.http.get("/metrics").text
+    assert [name for name, family in FAMILIES.items() if f"# TYPE {name} {family.kind}" not in text] == []
 
 
 def test_missing_features_and_ages_are_counted(served: Served, request_body: dict[str, object]) -> None:

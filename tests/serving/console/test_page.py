@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from chromium import Browser, browser, find_chromium
-from stage import Served
+from stage import SERVICE, Served
+
+from serving.experiments.report import report_path
 
 pytestmark = [
     pytest.mark.slow,
@@ -70,6 +73,41 @@ def test_the_stream_says_how_far_it_is(page: Browser) -> None:
 
 def test_experiments_are_hidden_where_there_are_none(page: Browser) -> None:
     page.wait_for("document.querySelector('#experiments').hidden")
+
+
+def test_arms_of_an_experiment_stand_beside_the_champion_with_their_intervals(page: Browser, served: Served) -> None:
+    measured = {"value": 0.30, "low": 0.25, "high": 0.35}
+    other = {"counts": {"decisions": 900}, "metrics": {"approval_rate": measured}, "latency_ms": {}}
+    arms = [
+        {"alias": "champion", "version": "v1", "weight": 0.9, "stopped": None, **other, "against_champion": {}},
+        {
+            **{"alias": "challenger", "version": "v2", "weight": 0.1, **other},
+            "stopped": {"at": "2026-03-01", "reason": "missed too many", "version": "v2"},
+            "against_champion": {"approval_rate": {"value": -0.1, "low": -0.15, "high": -0.05, "verdict": "worse"}},
+        },
+    ]
+    about = {"service": SERVICE, "experiment": "cut-off", "unit": "user_id", "metric": "approval_rate", "alpha": 0.05}
+    report = {
+        **about,
+        "since": None,
+        "at": "2026-03-01T12:00:00",
+        "outcomes": {"told": 70, "unmatched": 0},
+        "arms": arms,
+    }
+    path = report_path(served.data, SERVICE)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(report))
+    try:
+        page.open(f"{served.url}/console")
+        page.wait_for("document.querySelectorAll('#arms tbody tr').length == 2")
+        told = text_of(page, "#experiments")
+        assert "cut-off, by user_id" in told
+        assert "0.25 to 0.35" in told
+        assert "challenger is stopped: missed too many" in told
+        assert page.run("document.querySelector('#arms svg').getAttribute('aria-label')") == "from -0.15 to -0.05"
+        assert "worse" in told
+    finally:
+        path.unlink()
 
 
 def test_nothing_comes_from_outside_and_nothing_goes_wrong(page: Browser, served: Served) -> None:
