@@ -85,7 +85,7 @@ def _tell(service: RunningService, announce: Path | None) -> None:
         write_whole(announce, json.dumps({"url": service.url, "pid": os.getpid()}) + "\n")
     if service.wanted_port not in (0, port):
         print(f"serving: port {service.wanted_port} is taken, using {port}")
-    print(f"serving: {service.url}/v1/score  (also /v1/model, /readyz, /healthz); Ctrl-C ends it", flush=True)
+    print(f"serving: {service.url}/v1/score  (also /console, /docs, /metrics, /readyz); Ctrl-C ends it", flush=True)
 
 
 if __name__ == "__main__":

@@ -262,7 +262,9 @@ def stay(run: Run) -> None:
     """Keep live traffic going until interrupted."""
     print(f"\nup until Ctrl-C:\n  reports  {run.workspace.reports}\n  data     {run.workspace.data}", flush=True)
     if run.url and run.feed is not None and run.history is not None and run.decisions is not None:
-        print(f"  score    {run.url}/v1/score\n  model    {run.url}/v1/model\n", flush=True)
+        print(
+            f"  score    {run.url}/v1/score\n  model    {run.url}/v1/model\n  console  {run.url}/console\n", flush=True
+        )
 
         def each_midnight(t: int) -> None:
             if run.live is not None and run.feed is not None:

@@ -4,7 +4,8 @@
 
 const WAIT_MS = 8000;
 const $ = (id) => document.getElementById(id);
-const state = { service: "", models: {}, kinds: [], points: [], step: 5, views: {}, open: new Set(), signature: "" };
+const FEW = 12; // decisions that are shown before somebody asks for more
+const state = { service: "", models: {}, kinds: [], points: [], step: 5, views: {}, open: new Set(), signature: "", all: false };
 
 /* ---- building the page ---- */
 
@@ -72,7 +73,7 @@ function value(given) {
 
 const moment = (iso) => (iso ? iso.slice(0, 19).replace("T", " ") : "–");
 const clock = (iso) => (iso ? iso.slice(11, 19) : "–");
-const score = (n) => (n === null || n === undefined ? "–" : n !== 0 && Math.abs(n) < 0.0005 ? n.toExponential(0) : n.toFixed(3));
+const score = (n) => (n === null || n === undefined ? "–" : n === 0 || Math.abs(n) >= 0.001 ? n.toFixed(3) : Math.abs(n) < 1e-5 ? "< 0.00001" : String(Number(n.toPrecision(1))));
 
 /* ---- asking ---- */
 
@@ -253,15 +254,24 @@ function showShares(points) {
 
 function showDecisions(told) {
   const place = $("decisions");
-  const signature = told.decisions.map((one) => one.decision_id).join();
+  const signature = String(state.all) + told.decisions.map((one) => one.decision_id).join();
   if (signature === state.signature && place.childElementCount) return;
-  if (place.contains(document.activeElement) && document.activeElement !== document.body) return; // somebody reads there
+  if (place.childElementCount && place.contains(document.activeElement) && document.activeElement !== document.body) return; // somebody reads there
   state.signature = signature;
   if (!told.decisions.length) {
     place.replaceChildren(el("p", { class: "muted" }, $("only").value ? "None among the newest." : "None is logged yet."));
     return;
   }
-  place.replaceChildren(...told.decisions.map(decisionRow));
+  const shown = state.all ? told.decisions : told.decisions.slice(0, FEW);
+  const hidden = told.decisions.length - FEW;
+  place.replaceChildren(...shown.map(decisionRow));
+  $("more").hidden = hidden <= 0;
+  $("more").textContent = state.all ? "show fewer" : `show ${hidden} more`;
+  $("more").onclick = () => {
+    state.all = !state.all;
+    state.signature = "";
+    showDecisions(told);
+  };
 }
 
 function decisionRow(one) {
@@ -321,9 +331,10 @@ function showStream(told) {
       el("td", { class: "num" }, view.streamed ? moment(view.complete) : "–"),
       el("td", { class: "num" }, shown.events === null || shown.events === undefined ? "–" : rate(shown.events)),
       el("td", { class: "num" }, shown.rows === null || shown.rows === undefined ? "–" : rate(shown.rows)),
-      el("td", { class: "num" }, view.streamed ? count(view.events) : "–"), el("td", {}, held || "–"), el("td", { class: "num" }, log));
+      el("td", { class: "num" }, view.streamed ? count(view.events) : "–"), el("td", { class: "num" }, view.streamed && view.held.bytes !== undefined ? bytes(view.held.bytes) : "–"),
+      el("td", { class: "num", title: held }, view.streamed && view.held.entities !== undefined ? count(view.held.entities) : "–"), el("td", { class: "num" }, log));
   });
-  const head = [["view", ""], ["behind", "num"], ["complete up to", "num"], ["events/s", "num"], ["rows/s", "num"], ["events", "num"], ["state", ""], ["feature log", "num"]];
+  const head = [["view", ""], ["behind", "num"], ["complete up to", "num"], ["events/s", "num"], ["rows/s", "num"], ["events", "num"], ["state", "num"], ["entities", "num"], ["feature log", "num"]];
   $("views").replaceChildren(...(rows.length ? table(head, rows) : []));
   trouble("stream", told.troubles.join("; "));
   if (told.troubles.length) throw new Error(told.troubles.join("; "));
