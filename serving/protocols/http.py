@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import Final
 
 from serving.protocols.answer import Answer, AnswerError, error_body
-from serving.protocols.request import SPAN, Receive, Request, Scope, Send
+from serving.protocols.request import REQUEST_ID, SPAN, Receive, Request, Scope, Send
 from serving.protocols.router import READ, Handler, Route, Router
 from serving.request.schema import RequestError
 from serving.telemetry.hooks import Telemetry
@@ -56,7 +56,7 @@ class HttpApp:
             return
         began = perf_counter()
         method: str = scope["method"]
-        request_id = request_id_of(scope["headers"])
+        request_id = scope[REQUEST_ID] = request_id_of(scope["headers"])
         span = None
         if self._traces is not None:
             span = scope[SPAN] = self._traces.begin(method, scope["path"], scope["headers"], request_id)
@@ -109,7 +109,7 @@ async def _handle(handle: Handler, request: Request) -> Answer:
     except AnswerError as error:
         return error.answer()
     except Exception:
-        _log.exception("a request could not be answered")
+        _log.exception("a request could not be answered", extra={"request_id": request.request_id})
         return _FAILED
 
 

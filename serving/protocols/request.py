@@ -23,6 +23,9 @@ DEADLINE = "millrace.deadline"
 DEEPEST: Final = 250
 """How deep JSON may be nested: orjson reads up to 1,024 and writes up to 254, and answers repeat fields."""
 
+REQUEST_ID = "millrace.request_id"
+"""Under which name a request's id stands in its scope."""
+
 SPAN = "millrace.span"
 """Under which name the span of a request stands in its scope, where it is traced."""
 
@@ -35,10 +38,11 @@ class Request:
         path: As it was asked for.
         names: What stands in the path for the names of the route's pattern.
         deadline: Until when an answer is of use, in seconds of `time.monotonic`; None for no such bound.
+        request_id: Its id, its caller's or one of our own.
         span: Its span, where it is traced.
     """
 
-    __slots__ = ("_body", "_headers", "_query", "_receive", "deadline", "method", "names", "path", "span")
+    __slots__ = ("_body", "_headers", "_query", "_receive", "deadline", "method", "names", "path", "request_id", "span")
 
     def __init__(self, scope: Scope, receive: Receive, names: Mapping[str, str]) -> None:
         """Take an ASGI scope and what its body comes from."""
@@ -50,6 +54,7 @@ class Request:
         self._receive = receive
         self._body: bytes | None = None
         self.deadline: float | None = scope.get(DEADLINE)
+        self.request_id: str = scope.get(REQUEST_ID, b"").decode("latin-1")
         self.span: RequestSpan | None = scope.get(SPAN)
 
     def header(self, name: bytes) -> str | None:

@@ -67,7 +67,9 @@ class Browser:
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
         )
         self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        self.send("Page.navigate", url="about:blank")
         self.send("Page.navigate", url=url)
+        self.wait_for(f"location.href == {url!r} && document.readyState == 'complete'")
 
     def run(self, script: str) -> Any:
         """Evaluate JavaScript in the page and return its value."""

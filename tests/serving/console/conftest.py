@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 
 from serving.config import ServingConfig
 from serving.metrics.replica import ReplicaMetrics
@@ -28,7 +24,7 @@ from stores.online import ShardProgress, open_online
 from workspace.workspace import Workspace, open_store
 
 sys.path.append(str(Path(__file__).parent))  # the modules beside this one
-from stage import SERVICE, Served, logged, write_log
+from stage import SERVICE, Served, answering, logged, write_log
 
 
 @pytest.fixture(scope="session")
@@ -66,15 +62,6 @@ def served(
 
     batcher = Batcher(score)  # type: ignore[arg-type]
     app = build_http_app({SERVICE: scorer}, config.http, batcher.submit, telemetry=Telemetry(metrics), data=data)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    with httpx.Client(base_url=url, timeout=30) as http:
-        yield Served(url, data, http, frontier)
-    server.should_exit = True
-    thread.join(10)
+    with answering(app) as url, httpx.Client(base_url=url, timeout=30) as http:
+        yield Served(url, data, http, frontier, metrics)
     progress.begin({})

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
+import uvicorn
 
+from serving.metrics.replica import ReplicaMetrics
 from serving.scoring.freshness import Frontier
 
 SERVICE = "click_v1"
@@ -75,9 +83,26 @@ class Served:
         data: Its data folder.
         http: A client of it.
         frontier: Up to when the stream has brought each view.
+        metrics: What it counts.
     """
 
     url: str
     data: Path
     http: httpx.Client
     frontier: Frontier
+    metrics: ReplicaMetrics
+
+
+@contextmanager
+def answering(app: Any) -> Iterator[str]:
+    """Let an app answer real HTTP until the block ends; give where."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(10)

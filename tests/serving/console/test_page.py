@@ -8,9 +8,15 @@ from pathlib import Path
 
 import pytest
 from chromium import Browser, browser, find_chromium
-from stage import SERVICE, Served
+from stage import SERVICE, Served, answering
 
+from serving.config import ServingConfig
 from serving.experiments.report import report_path
+from serving.protocols.app import build_http_app
+from serving.protocols.key_file import line_of, make_key
+from serving.protocols.keys import KeyRing
+from serving.scoring.scorer import Scorer
+from serving.telemetry.hooks import Telemetry
 
 pytestmark = [
     pytest.mark.slow,
@@ -140,8 +146,29 @@ def test_a_phone_is_wide_enough(page: Browser, served: Served) -> None:
     assert page.run("document.documentElement.scrollWidth") <= 390
 
 
+def test_where_keys_are_wanted_the_page_asks_for_one(
+    page: Browser, served: Served, scorer: Scorer, config: ServingConfig, tmp_path: Path
+) -> None:
+    key = make_key()
+    (tmp_path / "keys.yaml").write_text(f"keys:\n{line_of(key, 'people', ['read'])}\n")
+    told = Telemetry(served.metrics)
+    ring = KeyRing(tmp_path / "keys.yaml")
+    app = build_http_app({SERVICE: scorer}, config.http, telemetry=told, data=served.data, keys=ring)
+    with answering(app) as url:
+        page.open(f"{url}/console")
+        page.wait_for("!document.querySelector('#key').hidden")
+        page.run(
+            f"document.querySelector('#key input').value = {key!r}; document.querySelector('#key').requestSubmit()"
+        )
+        page.wait_for("document.querySelectorAll('#decisions details').length == 9")
+        assert page.run("document.querySelector('#key').hidden")
+        page.run("sessionStorage.clear()")
+
+
 def test_one_source_that_fails_takes_nothing_else_with_it(page: Browser, served: Served) -> None:
     day = next((served.data / "decisions").glob("*/*"))
+    page.open(f"{served.url}/console")
+    page.wait_for("document.querySelector('#decisions details')")
     broken = day / "r2-1.parquet"
     broken.write_bytes(b"not Parquet")
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -223,6 +224,19 @@ def until(true: Callable[[], bool]) -> None:
             return
         pause.wait(0.2)
     raise AssertionError("it did not come")
+
+
+def test_what_goes_on_is_counted_and_shown(served: Served, request_body: dict[str, object]) -> None:
+    named = {"x-request-id": "order-17"}
+    answer = httpx.post(f"{served.url}/v1/score", json=request_body, headers=named, timeout=30)
+    assert answer.headers.get_list("x-request-id") == ["order-17"]
+    shown = httpx.get(f"{served.url}/metrics", timeout=30).text
+    assert "\nmillrace_replicas 1.0\n" in shown
+    assert re.search(r'^http_requests_total\{method="POST",route="/v1/score",status="200"\} [1-9]', shown, re.MULTILINE)
+    assert httpx.head(f"{served.url}/metrics", timeout=30).status_code == 200
+    assert httpx.get(f"{served.url}/console", timeout=30).headers["content-type"].startswith("text/html")
+    told = httpx.get(f"{served.url}/v1/features", params={"ad_id": 7}, timeout=30).json()
+    assert told["views"][0]["status"] == "present"
 
 
 def test_without_redis_it_answers_degraded_and_stays_ready(served: Served, request_body: dict[str, object]) -> None:

@@ -178,8 +178,13 @@ def test_a_request_that_fails_is_an_error_in_log_and_trace(log: JsonLog) -> None
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test") as client:
             return await client.get("/broken")
 
-    assert asyncio.run(run()).status_code == 500
-    (line,) = lines(log)
+    log.start()
+    answer = asyncio.run(run())
+    assert answer.status_code == 500
+    (failed,) = [one for one in lines(log) if one["logger"] == "serving.protocols.http"]
+    assert failed["request_id"] == answer.headers["x-request-id"]
+    assert "RuntimeError: broken" in failed["exception"]
+    (line,) = [one for one in lines(log) if one["event"] == "request"]
     assert told.traces is not None
     told.traces.stop()
     (span,) = exporter.get_finished_spans()
