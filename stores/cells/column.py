@@ -102,8 +102,8 @@ class Column:
     def as_pandas(self) -> npt.NDArray[Any] | pd.DatetimeIndex:
         """Return what Feast hands to an on-demand view of mode pandas.
 
-        Integers with a missing value become floats with NaN, timestamps `datetime64[us, UTC]` with NaT, lists numpy
-        arrays or None. Where *all* values are missing Feast loses the type and hands over objects; here it is kept.
+        Integers with a missing value become floats with NaN, timestamps `datetime64[us, UTC]` with NaT, lists of plain values
+        numpy arrays or None. Where *all* values are missing Feast loses the type and hands over objects; here it is kept.
         """
         whole = bool(self.valid.all())
         if self.kind == "timestamp":
@@ -114,9 +114,12 @@ class Column:
                 at[~self.valid] = np.datetime64("NaT")
             return pd.DatetimeIndex(at, tz="UTC")
         if isinstance(self.values, list):
-            out = np.empty(len(self.values), dtype=object)
+            out, plain = np.empty(len(self.values), dtype=object), TYPES[self.kind].arrow is not None
+            element = (
+                None if is_number(self.kind.removesuffix("[]")) else object
+            )  # NumPy's own texts lose a zero at their end
             for index, value in enumerate(self.values):
-                out[index] = np.array(value) if type(value) is list and self.kind.endswith("[]") else value
+                out[index] = np.array(value, dtype=element) if plain and type(value) is list else value
             return out
         if whole:
             return self.values

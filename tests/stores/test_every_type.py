@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -181,6 +182,8 @@ def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             answers[writer, {"ours": "plug-in"}.get(reader, reader)] = asked.to_dict()
         columns = opened.reader([layout]).read({"user": ["a", "b", "c"]}).views["every"].columns
         answers[writer, "room"] = {name: column.as_python() for name, column in columns.items()}
+        answers[writer, "pandas"] = {name: list(column.as_pandas()) for name, column in columns.items()}
+        answers[writer, "arrays"] = {name: list(column.as_array()) for name, column in columns.items()}
         answers[writer, "json"] = {name: [column.as_json(row) for row in range(3)] for name, column in columns.items()}
     return answers
 
@@ -220,6 +223,13 @@ def test_feast_apply_refuses_what_cannot_be_stored_and_registers_nothing(
     with pytest.raises(UnknownTypeError, match=r"files\.scans: .* can hold Invalid; declare one of .* such as String"):
         feast_store(online).apply([user, view])
     assert feast_store(online).list_feature_views() == []
+
+
+@pytest.mark.parametrize("name", [*OTHERS, *LISTS, *SETS, "JSON", "UUID", "DECIMAL", "MAP", "STRUCT"])
+def test_on_demand_functions_are_handed_them(found: Found, name: str) -> None:
+    for form in ("pandas", "arrays"):
+        given = [one.tolist() if isinstance(one, np.ndarray) else one for one in found["feast", form][name.lower()]]
+        assert given == [*VALUES[name][:2], None], form
 
 
 def test_json_has_them_all(found: Found) -> None:

@@ -12,6 +12,7 @@ import pytest
 from contract.arrays import columns_like, floats
 from contract.label import ServiceError
 from contract.service import OnDemandView, RequestData, Service
+from contract.types import TYPES
 from serving.scoring.array_check import check_arrays
 
 
@@ -55,3 +56,18 @@ def test_a_text_that_is_missing_is_none_both_ways() -> None:
 
 def _is_there(inputs: Any) -> Any:
     return columns_like(inputs, out=np.array([int(word is not None) for word in inputs["word"]]))
+
+
+@pytest.mark.parametrize("kind", [one.kind for one in TYPES.values() if one.value_type])
+def test_features_of_every_kind_are_tried(kind: str) -> None:
+    seen: list[Any] = []
+
+    def is_there(inputs: Any) -> Any:
+        seen.append(inputs["f"])
+        many = (list, set, dict, np.ndarray)
+        return columns_like(inputs, out=np.array([int(isinstance(one, many) or pd.notna(one)) for one in inputs["f"]]))
+
+    view = OnDemandView("made", "arrays", is_there, (("v", "f"),), (("out", "int64"),))
+    stored = type("View", (), {"alias": "v", "features": (("f", kind),)})()
+    check_arrays(Service("ads", (("made__out", "int64"),), (stored,), (view,), (), ()))
+    assert len(seen) == 4  # with and without holes, as a frame and as arrays
