@@ -72,6 +72,9 @@ def show_report(report: Mapping[str, Any]) -> None:
     outcomes = report["outcomes"]
     print(f"* what the experiment is about. {100 * (1 - report['alpha']):g} % intervals that hold at every look.")
     print(
+        "A difference is against what the champion decided in the challenger's time, from its first decision to its last."
+    )
+    print(
         f"{outcomes['told']:,} decisions have an outcome, {outcomes['unmatched']:,} of them are not in the record (yet)"
     )
     for arm in arms:

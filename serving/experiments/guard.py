@@ -15,8 +15,7 @@ def arms_to_stop(measured: Measured, config: ExperimentConfig, stopped: Collecti
 
     All guards and challengers together stop an arm that is no worse with a probability of at most `config.alpha`.
     """
-    champion = measured.arms.get("champion")
-    if champion is None or not config.guardrail:
+    if not config.guardrail:
         return {}
     alpha = config.alpha / (len(config.guardrail) * max(len(config.challengers), 1))
     found: dict[str, str] = {}
@@ -24,16 +23,16 @@ def arms_to_stop(measured: Measured, config: ExperimentConfig, stopped: Collecti
         arm = measured.arms.get(alias)
         if arm is None or alias in stopped:
             continue
-        reasons = [reason for guard in config.guardrail if (reason := _harm(guard, arm, champion, alpha, config))]
+        reasons = [reason for guard in config.guardrail if (reason := _harm(guard, arm, alpha, config))]
         if reasons:
             found[alias] = "; ".join(reasons)
     return found
 
 
-def _harm(guard: Guard, arm: ArmMeasured, champion: ArmMeasured, alpha: float, config: ExperimentConfig) -> str | None:
-    if guard.metric not in arm.moments or guard.metric not in champion.moments:
+def _harm(guard: Guard, arm: ArmMeasured, alpha: float, config: ExperimentConfig) -> str | None:
+    if guard.metric not in arm.moments or guard.metric not in arm.champion_then:
         return None
-    of_arm, of_champion = arm.moments[guard.metric], champion.moments[guard.metric]
+    of_arm, of_champion = arm.moments[guard.metric], arm.champion_then[guard.metric]
     difference = estimate_difference(of_arm, of_champion, alpha, config.sharpest_at)
     least, most = _worse_by(difference, better(guard.metric) == "less")
     if not least > guard.margin:

@@ -1,7 +1,8 @@
 """Measures the arms of an experiment from the records of decisions and outcomes.
 
-Only decisions count that an arm's present version made, from the experiment's first day on. The work is one pass over some columns
-of those days, in DuckDB, with one row a unit in between.
+Only decisions count that an arm's present version made, from the experiment's first day on; and a challenger is held against what
+the champion decided in the same time, from the challenger's first decision to its last. The work is a pass over some columns of those
+days, in DuckDB, with one row a unit in between.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from contract.model_aliases import CHAMPION
 from serving.experiments.auroc import auroc_moments
 from serving.experiments.config import ExperimentConfig
+from serving.experiments.decision_table import make_decisions, make_outcomes
 from serving.experiments.metrics import METRICS, NEEDS_ACCEPT, NEEDS_VALUE, MetricName
 from serving.experiments.sequential import Moments, estimate_mean
 from serving.recording.files import recorded_files
@@ -24,10 +27,16 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 QUANTILES: Final = {"p50": 0.5, "p99": 0.99}
-LEAST_PROBABILITY: Final = 1e-7
-"""Scores nearer to 0 or 1 than this count as this, in the log loss."""
-
 TRIES: Final = 5
+
+MEMORY: Final = "1GB"
+"""How much of the decisions is held in memory while it measures; the rest goes to the disk."""
+
+_CHOSEN: Final = (
+    "arm = $arm AND decided_at BETWEEN (SELECT min(decided_at) FROM decisions WHERE arm = $time_of)"
+    " AND (SELECT max(decided_at) FROM decisions WHERE arm = $time_of)"
+)
+"""An arm's decisions in the time of another, or of itself."""
 
 Range = tuple[float, float | None, float | None]
 """An estimate and its interval; an end is None where nothing can be said yet."""
@@ -42,11 +51,13 @@ class ArmMeasured:
             was `saved` and `lost`, where the experiment says what accepts and what is at stake.
         moments: By metric.
         latency: Its quantiles, milliseconds.
+        champion_then: The champion's moments in the time of this challenger; of the champion itself, none.
     """
 
     counts: Mapping[str, float]
     moments: Mapping[MetricName, Moments]
     latency: Mapping[str, Range]
+    champion_then: Mapping[MetricName, Moments]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +104,15 @@ def measure(
     """
     import duckdb
 
+    settings: dict[str, Any] = {
+        "threads": threads,
+        "memory_limit": MEMORY,
+        "temp_directory": str(data / "experiments" / ".measuring"),
+        "preserve_insertion_order": False,
+    }
     for attempt in range(TRIES):
         try:
-            with duckdb.connect(config={"threads": threads, "preserve_insertion_order": False}) as connection:
+            with duckdb.connect(config=settings) as connection:
                 return _measure(connection, data, service, config, versions, is_binary)
         except (
             duckdb.IOException,
@@ -118,24 +135,19 @@ def _measure(
     outcomes = [str(path) for path in recorded_files(outcomes_folder(data, service), config.since)]
     if not decisions:
         return Measured({}, 0, 0)
-    _make_outcomes(connection, outcomes)
-    _make_decisions(
+    make_outcomes(connection, outcomes)
+    make_decisions(
         connection, decisions, config, {alias: versions[alias] for alias in config.arms if alias in versions}
     )
     metrics = measured_metrics(config)
     if not is_binary:
         metrics = tuple(one for one in metrics if one in ("outcome_rate", "accept_rate", "degraded_rate", "latency_ms"))
-    moments = _moments(connection, metrics)
     counts = _counts(connection)
-    arms = {
-        alias: ArmMeasured(
-            _told(counts[alias], config),
-            {**moments[alias], **({"auroc": _auroc(connection, alias)} if is_binary else {})},
-            _latency(connection, alias, config),
-        )
-        for alias in config.arms
-        if alias in counts
-    }
+    arms = {}
+    for alias in (one for one in config.arms if one in counts):
+        moments = _moments(connection, metrics, alias, is_binary)
+        then = {} if alias == CHAMPION else _moments(connection, metrics, CHAMPION, is_binary, alias)
+        arms[alias] = ArmMeasured(_told(counts[alias], config), moments, _latency(connection, alias, config), then)
     told, matched = connection.execute(
         "SELECT (SELECT count(*) FROM outcomes),"
         " (SELECT count(*) FROM outcomes SEMI JOIN read_parquet($files, union_by_name = true) USING (decision_id))",
@@ -144,53 +156,14 @@ def _measure(
     return Measured(arms, told, told - matched)
 
 
-def _make_outcomes(connection: DuckDBPyConnection, files: list[str]) -> None:
-    """Make a table of what counts of the outcomes: of each decision's the latest, and of equal times the last received."""
-    if not files:
-        connection.execute("CREATE TEMP TABLE outcomes (decision_id TEXT, outcome DOUBLE, worth DOUBLE)")
-        return
-    connection.execute(
-        """
-        CREATE TEMP TABLE outcomes AS
-        SELECT decision_id, told[1] AS outcome, told[2] AS worth FROM (
-            SELECT decision_id, arg_max((outcome, value), (event_timestamp, received_at)) AS told
-            FROM read_parquet($files, union_by_name = true) GROUP BY decision_id)
-        """,
-        {"files": files},
-    )
-
-
-def _make_decisions(
-    connection: DuckDBPyConnection, files: list[str], config: ExperimentConfig, versions: Mapping[str, str]
-) -> None:
-    """Make a table of the decisions that count, each with its outcome where that is known."""
-    value = _quoted(config.value) if config.value else "NULL"
-    connection.execute(
-        f"""
-        CREATE TEMP TABLE decisions AS
-        SELECT arm, unit, decision, degraded, latency_us, score, outcome,
-            greatest({LEAST_PROBABILITY}, least(1 - {LEAST_PROBABILITY}, score)) AS probability,
-            coalesce(decision IN (SELECT unnest($accept::TEXT[])), false) AS is_accepted,
-            outcome IS NOT NULL AS is_known,
-            coalesce(outcome > 0.5, false) AS is_positive,
-            coalesce(worth, stake, 0)::DOUBLE AS stake
-        FROM (
-            SELECT decision_id, arm, decision, degraded, latency_us, score, {_quoted(config.unit)} AS unit, {value} AS stake
-            FROM read_parquet($files, union_by_name = true)
-            SEMI JOIN (SELECT unnest($aliases::TEXT[]) AS arm, unnest($versions::TEXT[]) AS model_version) USING (arm, model_version)
-        ) LEFT JOIN outcomes USING (decision_id)
-        """,
-        {
-            "accept": list(config.accept),
-            "files": files,
-            "aliases": list(versions),
-            "versions": list(versions.values()),
-        },
-    )
-
-
-def _moments(connection: DuckDBPyConnection, metrics: tuple[MetricName, ...]) -> dict[str, dict[MetricName, Moments]]:
-    """Return the moments of every metric by arm."""
+def _moments(
+    connection: DuckDBPyConnection,
+    metrics: tuple[MetricName, ...],
+    arm: str,
+    is_binary: bool,
+    time_of: str | None = None,
+) -> dict[MetricName, Moments]:
+    """Return an arm's moments of every metric, in the time of another arm where one is named; none without decisions."""
     sums, means, deviations = [], [], []
     for index, name in enumerate(metrics):
         value, of = METRICS[name].value, METRICS[name].of
@@ -206,15 +179,16 @@ def _moments(connection: DuckDBPyConnection, metrics: tuple[MetricName, ...]) ->
         )
     rows = connection.execute(
         f"""
-        WITH units AS (SELECT arm, unit, {", ".join(sums)} FROM decisions GROUP BY arm, unit),
-        means AS (SELECT arm, {", ".join(means)} FROM units GROUP BY arm)
-        SELECT arm, {", ".join(deviations)} FROM units JOIN means USING (arm) GROUP BY arm
-        """
+        WITH units AS (SELECT unit, {", ".join(sums)} FROM decisions WHERE {_CHOSEN} GROUP BY unit),
+        means AS (SELECT {", ".join(means)} FROM units)
+        SELECT {", ".join(deviations)} FROM units, means HAVING count(*) > 0
+        """,
+        {"arm": arm, "time_of": time_of or arm},
     ).fetchall()
-    return {
-        arm: {name: Moments.of_sums(*sums[6 * index : 6 * index + 6]) for index, name in enumerate(metrics)}
-        for arm, *sums in rows
-    }
+    if not rows:
+        return {}
+    found = {name: Moments.of_sums(*rows[0][6 * index : 6 * index + 6]) for index, name in enumerate(metrics)}
+    return {**found, "auroc": _auroc(connection, arm, time_of)} if is_binary else found
 
 
 def _counts(connection: DuckDBPyConnection) -> dict[str, dict[str, float]]:
@@ -239,10 +213,11 @@ def _told(counts: Mapping[str, float], config: ExperimentConfig) -> dict[str, fl
     return {name: value for name, value in counts.items() if name not in without}
 
 
-def _auroc(connection: DuckDBPyConnection, alias: str) -> Moments:
+def _auroc(connection: DuckDBPyConnection, arm: str, time_of: str | None) -> Moments:
     found: dict[str, Any] = connection.execute(
-        "SELECT score, is_positive, dense_rank() OVER (ORDER BY unit) - 1 AS unit FROM decisions WHERE is_known AND arm = $arm",
-        {"arm": alias},
+        "SELECT score, is_positive, dense_rank() OVER (ORDER BY unit) - 1 AS unit FROM decisions"
+        f" WHERE is_known AND {_CHOSEN}",
+        {"arm": arm, "time_of": time_of or arm},
     ).fetchnumpy()
     scores = np.asarray(found["score"], dtype=np.float64)
     return auroc_moments(
@@ -267,7 +242,3 @@ def _latency(connection: DuckDBPyConnection, alias: str, config: ExperimentConfi
     ).fetchall()[0]
     ends = [value if 0 <= share <= 1 else None for share, value in zip(asked, quantiles, strict=True)]
     return {name: (quantiles[3 * index], *ends[3 * index + 1 : 3 * index + 3]) for index, name in enumerate(QUANTILES)}
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -32,8 +32,10 @@ def experiment_report(
     measured: Measured,
     now: datetime,
 ) -> Json:
-    """Return the report; an interval's end is null where nothing can be said yet."""
-    champion = measured.arms.get(CHAMPION)
+    """Return the report; an interval's end is null where nothing can be said yet.
+
+    What stands against the champion is against its decisions in the challenger's own time.
+    """
     return {
         "service": service,
         "experiment": config.name,
@@ -51,28 +53,24 @@ def experiment_report(
                 "version": versions.get(alias),
                 "weight": config.arms[alias],
                 "stopped": asdict(stopped[alias]) if alias in stopped else None,
-                **_arm(measured.arms.get(alias), None if alias == CHAMPION else champion, config),
+                **_arm(measured.arms.get(alias), config),
             }
             for alias in (CHAMPION, *config.challengers)
         ],
     }
 
 
-def _arm(arm: ArmMeasured | None, champion: ArmMeasured | None, config: ExperimentConfig) -> Json:
+def _arm(arm: ArmMeasured | None, config: ExperimentConfig) -> Json:
     if arm is None:
         return {"counts": {}, "metrics": {}, "latency_ms": {}, "against_champion": {}}
     means = {name: _json(estimate_mean(one, config.alpha, config.sharpest_at)) for name, one in arm.moments.items()}
-    differences = {
-        name: _difference(name, arm, champion, config)
-        for name in arm.moments
-        if champion is not None and name in champion.moments
-    }
+    differences = {name: _difference(name, arm, config) for name in arm.moments if name in arm.champion_then}
     latency = {name: {"value": value, "low": low, "high": high} for name, (value, low, high) in arm.latency.items()}
     return {"counts": dict(arm.counts), "metrics": means, "latency_ms": latency, "against_champion": differences}
 
 
-def _difference(name: MetricName, arm: ArmMeasured, champion: ArmMeasured, config: ExperimentConfig) -> Json:
-    estimate = estimate_difference(arm.moments[name], champion.moments[name], config.alpha, config.sharpest_at)
+def _difference(name: MetricName, arm: ArmMeasured, config: ExperimentConfig) -> Json:
+    estimate = estimate_difference(arm.moments[name], arm.champion_then[name], config.alpha, config.sharpest_at)
     found = _json(estimate)
     verdict = None
     if float(estimate.low) > 0 or float(estimate.high) < 0:

@@ -161,6 +161,21 @@ def test_only_decisions_of_the_versions_now_in_the_arms_count(
     assert set(measured({"champion": "v9", "challenger": "v2"}).arms) == {"challenger"}
 
 
+def test_a_challenger_is_held_against_what_the_champion_decided_in_the_same_time(
+    decision: Make, outcome: Make, record: Record, measured: Callable[..., Measured]
+) -> None:
+    hours = [timedelta(hours=one) for one in range(10)]
+    champions = [decision(n, decided_at=NOW + hours[n]) for n in range(10)]
+    challengers = [decision(10 + n, "challenger", decided_at=NOW + hours[n]) for n in (3, 5)]
+    record([*champions, *challengers], [outcome(n, float(n in (4, 5, 9))) for n in range(10)])
+    found = measured().arms
+    assert found["champion"].counts["decisions"] == 10
+    assert float(found["champion"].moments["outcome_rate"].mean) == pytest.approx(3 / 10)
+    then = found["challenger"].champion_then["outcome_rate"]
+    assert (float(then.units), float(then.mean)) == (3, pytest.approx(2 / 3))
+    assert found["champion"].champion_then == {}
+
+
 def test_days_before_the_experiment_do_not_count(
     decision: Make, record: Record, measured: Callable[..., Measured]
 ) -> None:
