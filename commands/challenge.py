@@ -6,6 +6,7 @@ import os
 
 from commands.served_models import asked_service, asked_version, require_fit
 from contract.model_aliases import drop_alias, set_alias
+from serving.experiments.stopped import read_stopped
 from workspace.workspace import Workspace
 
 
@@ -21,3 +22,5 @@ def main() -> None:
     require_fit(workspace, service, version)
     set_alias(workspace.models, service, alias, version)
     print(f"{service}: {alias} is {version}; what runs takes it over by itself")
+    if alias in read_stopped(workspace.models, service):
+        print(f"{alias} is stopped still; `make experiment SERVICE={service} RESUME={alias}` lets it go on")

@@ -118,5 +118,6 @@ def test_a_stopped_arm_is_told_with_its_reason_and_resumed(run: Run, home: Works
     shown = run("experiment")
     assert "challenger is stopped since 2026-03-01T12:00:00+00:00: it does harm" in shown
     assert "`make experiment SERVICE=click_v1 RESUME=challenger` lets it go on" in shown
+    assert "challenger is stopped still; `make experiment" in run("challenge", VERSION="v2")
     assert "challenger goes on; it was stopped" in run("experiment", RESUME="challenger")
     assert read_stopped(home.models, "click_v1") == {}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
+from pathlib import Path
+
 import pytest
 
 from contract.label import ServiceError
-from serving.config import ServingConfigError, parse_config
+from serving.config import ServingConfigError, load_config, parse_config
 from serving.experiments.config import ExperimentConfig, check_experiment
 from serving.request.schema import RequestField
 
@@ -23,6 +26,23 @@ def experiment(change: dict[str, object]) -> ExperimentConfig:
 
 def test_one_experiment_is_of_the_default_service() -> None:
     assert experiment({}).challengers == ("challenger",)
+
+
+def test_an_experiment_is_read_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "serving.yaml").write_text(
+        "service: clicks\n"
+        "experiment:\n"
+        "  unit: user\n"
+        "  arms: {champion: 9, challenger: 1}\n"
+        "  guardrail:\n"
+        "    - {metric: latency_ms, margin: 2}\n"
+        "  since: 2026-03-01\n"
+    )
+    config = load_config(tmp_path / "serving.yaml").experiments["clicks"]
+    assert (config.since, config.arms["challenger"], config.guardrail[0].margin) == (date(2026, 3, 1), 1.0, 2.0)
+    (tmp_path / "serving.yaml").write_text("service: clicks\nexperiment:\n  unit: user\n  arms: {champion: -1}\n")
+    with pytest.raises(ServingConfigError, match=r"serving.yaml:4: experiment.clicks.arms.champion: Input should be"):
+        load_config(tmp_path / "serving.yaml")
 
 
 def test_experiments_stand_under_the_names_of_their_services() -> None:
