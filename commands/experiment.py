@@ -66,7 +66,7 @@ def show_report(report: Mapping[str, Any]) -> None:
                 verdict = (difference or {}).get("verdict")
                 cells.append(_range(difference, sign="+") + (f" {verdict}" if verdict else ""))
         rows.append(cells)
-    for name in ("p50", "p99"):
+    for name in dict.fromkeys(name for arm in arms for name in arm["latency_ms"]):
         rows.append(_row(f"latency {name}, ms", arms, lambda arm, name=name: _range(arm["latency_ms"].get(name))))
     show_table(head, rows)
     outcomes = report["outcomes"]

@@ -20,6 +20,9 @@ EVERY_S: Final = 5.0
 SHARE: Final = 0.05
 """Which share of the time it looks, at most: the records of a long experiment take long to read."""
 
+STOP_S: Final = 2.0
+"""How long the end waits for a look that is under way, seconds; what it has not written by then, it does not write."""
+
 REFUSED: Final = (ModelFileError, ServiceError, HeldError)
 
 _log = logging.getLogger(__name__)
@@ -46,10 +49,10 @@ class MonitorThread:
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the look under way; a second call does nothing."""
+        """End after the look under way, if that is soon over; a second call does nothing."""
         self._ended.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(STOP_S)
 
     def look(self) -> None:
         """Look once; a file that cannot be used is told, and looked at again the next time."""

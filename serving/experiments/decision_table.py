@@ -33,7 +33,7 @@ def make_outcomes(connection: DuckDBPyConnection, files: list[str]) -> None:
 def make_decisions(
     connection: DuckDBPyConnection, files: list[str], config: ExperimentConfig, versions: Mapping[str, str]
 ) -> None:
-    """Make a table of the decisions that count, each with its outcome where that is known."""
+    """Make a table of the decisions that count, each with its outcome where that is known; units are 64 bits of a hash."""
     value = _quoted(config.value) if config.value else "NULL"
     connection.execute(
         f"""
@@ -45,7 +45,8 @@ def make_decisions(
             coalesce(outcome > 0.5, false) AS is_positive,
             coalesce(worth, stake, 0)::DOUBLE AS stake
         FROM (
-            SELECT decision_id, arm, decided_at, decision, degraded, latency_us, score, {_quoted(config.unit)} AS unit, {value} AS stake
+            SELECT decision_id, arm, decided_at, decision, degraded, latency_us, score,
+                hash({_quoted(config.unit)}) AS unit, {value} AS stake
             FROM read_parquet($files, union_by_name = true)
             SEMI JOIN (SELECT unnest($aliases::TEXT[]) AS arm, unnest($versions::TEXT[]) AS model_version) USING (arm, model_version)
         ) LEFT JOIN outcomes USING (decision_id)

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 QUANTILES: Final = {"p50": 0.5, "p99": 0.99}
 TRIES: Final = 5
 
+MOST_FOR_AUROC: Final = 200_000
+"""About how many decisions of an arm the area under the ROC curve is taken from."""
+
 MEMORY: Final = "1GB"
 """How much of the decisions is held in memory while it measures; the rest goes to the disk."""
 
@@ -104,10 +107,12 @@ def measure(
     """
     import duckdb
 
+    spill = data / "experiments" / ".measuring"
+    spill.parent.mkdir(parents=True, exist_ok=True)
     settings: dict[str, Any] = {
         "threads": threads,
         "memory_limit": MEMORY,
-        "temp_directory": str(data / "experiments" / ".measuring"),
+        "temp_directory": str(spill),
         "preserve_insertion_order": False,
     }
     for attempt in range(TRIES):
@@ -214,15 +219,15 @@ def _told(counts: Mapping[str, float], config: ExperimentConfig) -> dict[str, fl
 
 
 def _auroc(connection: DuckDBPyConnection, arm: str, time_of: str | None) -> Moments:
+    """Return the area's moments; of many decisions those of some units, which their hash chooses."""
+    chosen = {"arm": arm, "time_of": time_of or arm}
+    known = connection.execute(f"SELECT count(*) FROM decisions WHERE is_known AND {_CHOSEN}", chosen).fetchall()[0][0]
     found: dict[str, Any] = connection.execute(
-        "SELECT score, is_positive, dense_rank() OVER (ORDER BY unit) - 1 AS unit FROM decisions"
-        f" WHERE is_known AND {_CHOSEN}",
-        {"arm": arm, "time_of": time_of or arm},
+        f"SELECT score, is_positive, unit FROM decisions WHERE is_known AND unit <= $last AND {_CHOSEN}",
+        {**chosen, "last": min(2**64 - 1, 2**64 * MOST_FOR_AUROC // max(known, 1))},
     ).fetchnumpy()
-    scores = np.asarray(found["score"], dtype=np.float64)
-    return auroc_moments(
-        scores, np.asarray(found["is_positive"], dtype=np.bool_), np.asarray(found["unit"], dtype=np.int64)
-    )
+    scores, is_positive = np.asarray(found["score"], np.float64), np.asarray(found["is_positive"], np.bool_)
+    return auroc_moments(scores, is_positive, np.unique(found["unit"], return_inverse=True)[1])
 
 
 def _latency(connection: DuckDBPyConnection, alias: str, config: ExperimentConfig) -> dict[str, Range]:

@@ -113,6 +113,23 @@ def test_every_metric_is_the_mean_over_its_decisions_with_its_variance_over_unit
         assert low < np.quantile(latencies, 0.5) < high
 
 
+def test_the_area_of_many_decisions_is_taken_from_some_of_their_units(
+    decision: Make, outcome: Make, record: Record, measured: Callable[..., Measured], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = np.random.default_rng(4)
+    happened = (generator.random(3000) < 0.5).astype(float).tolist()
+    record(
+        [decision(n, score=float(generator.random() + 0.3 * happened[n]) / 2, user=f"u{n // 3}") for n in range(3000)],
+        [outcome(n, happened[n]) for n in range(3000)],
+    )
+    whole = measured().arms["champion"].moments["auroc"]
+    monkeypatch.setattr(module, "MOST_FOR_AUROC", 1000)
+    some = measured().arms["champion"].moments["auroc"]
+    assert 800 < float(whole.units) <= 1000
+    assert 0.2 < float(some.units / whole.units) < 0.5
+    assert abs(float(some.mean - whole.mean)) < 4 * float(some.variance) ** 0.5
+
+
 def test_the_latest_outcome_counts_in_whatever_order_it_is_told(
     decision: Make, outcome: Make, record: Record, measured: Callable[..., Measured]
 ) -> None:
