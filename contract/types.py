@@ -143,7 +143,7 @@ def _value_type(dtype: Any) -> str:
 def kind_of_value_type(name: str) -> str:
     """Return the kind of what Feast's `ValueType` calls `name`; `unsupported` for one that has none.
 
-    >>> kind_of_value_type("DOUBLE_LIST"), kind_of_value_type("MAP")
+    >>> kind_of_value_type("DOUBLE_LIST"), kind_of_value_type("UNKNOWN")
     ('float64[]', 'unsupported')
     """
     known = _BY_VALUE_TYPE.get(name)

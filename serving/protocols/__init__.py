@@ -1,1 +1,1 @@
-"""The tongues that the service speaks over HTTP."""
+"""The protocols that the service speaks over HTTP."""

@@ -144,6 +144,18 @@ def test_field_that_does_not_fit_is_a_422_over_http(served: Served, request_body
     assert answer.json() == {"error": {"field": "bid", "message": 'expected a finite number, got the string "much"'}}
 
 
+def test_other_protocols_are_answered_over_http(served: Served) -> None:
+    described = httpx.get(f"{served.url}/openapi.json", timeout=30).json()["paths"]
+    assert {"/v1/score/click_v1", "/v2/models/click_v1/infer", "/get-online-features", "/v1/outcomes"} <= set(described)
+    tensors = described["/v2/models/click_v1/infer"]["post"]["requestBody"]["content"]["application/json"]["example"]
+    answer = httpx.post(f"{served.url}/v2/models/click_v1/infer", json=tensors, timeout=30).json()
+    assert [one["shape"] for one in answer["outputs"]] == [[1]] * 5
+    asked = {"features": ["user_activity:clicks"], "entities": {"user_id": ["ann"]}}
+    found = httpx.post(f"{served.url}/get-online-features", json=asked, timeout=30).json()
+    assert found["results"][found["metadata"]["feature_names"].index("clicks")]["values"] == [4]
+    assert httpx.get(f"{served.url}/docs", timeout=30).status_code == 200
+
+
 def test_model_and_readiness_are_answered(served: Served) -> None:
     assert httpx.get(f"{served.url}/v1/model", timeout=30).json()["version"] == "v1"
     assert httpx.get(f"{served.url}/readyz", timeout=30).status_code == 200
