@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
@@ -28,6 +29,37 @@ NOT_HELD = [
 ]
 
 EXAMPLES = int(os.environ.get("FUZZ", settings.default.max_examples // 8))  # type: ignore[union-attr]
+TOKENS = [
+    *(
+        b"null",
+        b"true",
+        b"{}",
+        b"[]",
+        b'""',
+        b"1.0",
+        b"-0",
+        b"1e999",
+        b"9" * 400,
+        b"-9223372036854775809",
+        b"18446744073709551616",
+    ),
+    *(b"NaN", b"Infinity", b'"\\ud800"', b'"\\u0000"', b'"9999-12-31T23:59:59-14:00"', b'"0001-01-01T00:00:00+14:00"'),
+    *(
+        b"[" * 300,
+        b"[" * 200 + b"]" * 200,
+        b'{"a":' * 300,
+        b"\xff",
+        b"\x00",
+        b",",
+        b'"',
+        b":",
+        b"",
+        b"1" * 20_000,
+        b'"' + b"a" * 20_000 + b'"',
+    ),
+]
+"""What is put in the place of some bytes of a body."""
+
 SAME = re.compile(r"^/v1/(score|outcomes)$|/versions/|/v1/outcomes/rank_v1|/v2/models/rank_v1")
 """Paths of what another path does as well; they are left out where few requests are drawn."""
 
@@ -71,3 +103,43 @@ def test_what_takes_no_body_answers_as_described(operations: list[Any], send: Ca
         case = one.Case(method=one.method.upper())
         case.validate_response(send(case.method, one.path), excluded_checks=NOT_HELD)
     assert len(plain) >= 12
+
+
+def test_damaged_requests_get_an_answer_that_is_described(operations: list[Any], send: Call) -> None:
+    examples = {
+        one.path: one.body[0].definition["example"]
+        for one in operations
+        if one.body and "example" in one.body[0].definition
+    }
+    bodies = {path: orjson.dumps(body) for path, body in examples.items()}
+    statuses = {one.path: set(one.definition.raw["responses"]) for one in operations}
+    seen: set[int] = set()
+
+    @settings(max_examples=EXAMPLES * 20, suppress_health_check=list(HealthCheck))
+    @given(
+        path=st.sampled_from(sorted(bodies)),
+        damages=st.lists(
+            st.tuples(st.floats(0, 1), st.integers(0, 12), st.sampled_from(TOKENS)), min_size=1, max_size=3
+        ),
+        headers=st.fixed_dictionaries(
+            {"content-type": st.sampled_from(["application/json", "text/plain", ""])},
+            optional={
+                "content-encoding": st.sampled_from(["gzip", "deflate", "br", "gzip, gzip", "identity"]),
+                "inference-header-content-length": st.sampled_from(["0", "-1", "5", "99999999999999999999", "x"]),
+                "x-request-timeout-seconds": st.sampled_from(["0", "-1", "nan", "1e-9", "inf", "soon"]),
+                "idempotency-key": st.sampled_from(["a", "b" * 300, ""]),
+            },
+        ),
+    )
+    def check(path: str, damages: list[tuple[float, int, bytes]], headers: dict[str, str]) -> None:
+        body = bodies[path]
+        for at, size, token in damages:
+            start = int(at * len(body))
+            body = body[:start] + token + body[start + size :]
+        answer = send("POST", path, content=body, headers=headers)
+        assert answer.status_code < 500, answer.text
+        assert str(answer.status_code) in statuses[path], answer.text
+        seen.add(answer.status_code)
+
+    check()
+    assert {400, 415, 422} <= seen
