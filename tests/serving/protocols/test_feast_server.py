@@ -240,3 +240,17 @@ def test_read_that_does_not_fit_names_the_field(call: Call, body: Any, status: i
 
 def test_health_is_200_without_a_body(call: Call) -> None:
     assert (call("GET", "/health").status_code, call("GET", "/health").content) == (200, b"")
+
+
+def test_store_that_is_away_is_a_503_that_may_be_tried_again(
+    workspace: Workspace, scorer: Scorer, caller: Callable[[Any], Call]
+) -> None:
+    config = load_config(workspace)
+    config.online_store.connection_string = "127.0.0.1:1"
+    away = FeatureStore(repo_path=str(workspace.repo), config=config)
+    call = caller(build_http_app({"click_v1": scorer}, HttpConfig(), store=away))
+    asked = {"features": ["user_activity:clicks"], "entities": {"user_id": ["ann"]}}
+    for path, body in (("/get-online-features", asked), ("/push", mood(("a", "b", 0, [], AT)))):
+        answer = call("POST", path, json=body)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert "online store does not answer" in answer.json()["error"]["message"]
