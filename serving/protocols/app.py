@@ -60,7 +60,7 @@ def build_http_app(
     if data is not None:
         routes += [*Experiments(data, tuple(scorers)).routes(), *Console(scorers, data).routes()]
     if store is not None:
-        routes += FeastServer(store, limits).routes()
+        routes += FeastServer(store, limits, next(iter(scorers.values())).service).routes()
     described = OpenApi(routes, version("millrace"), with_keys=keys is not None)
     app = HttpApp([*routes, *described.routes()], telemetry)
     return app if keys is None else Guarded(app, keys)

@@ -13,9 +13,11 @@ Feast reads, in threads: it blocks. Its errors are sent in its own form, from wh
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from contract.service import Service
 from serving.config import HttpConfig
 from serving.protocols.admission import RETRY_AFTER
 from serving.protocols.answer import Answer, AnswerError
@@ -25,6 +27,7 @@ from serving.protocols.feast_reads import read_features
 from serving.protocols.request import Request
 from serving.protocols.router import ADMIN, OPEN, READ, Route
 from serving.protocols.threads import Threads
+from serving.request.json_schema import example_columns
 
 if TYPE_CHECKING:
     from feast import FeatureStore
@@ -45,10 +48,13 @@ class FeastServer:
     Args:
         store: The feature store.
         limits: How much one request may hold.
+        example: A feature service that is served, for the description.
     """
 
-    def __init__(self, store: FeatureStore, limits: HttpConfig) -> None:
+    def __init__(self, store: FeatureStore, limits: HttpConfig, example: Service) -> None:
         """Begin without a thread."""
+        asked = {"feature_service": example.name, "entities": example_columns(example), "full_feature_names": True}
+        self._described = replace(GET_ONLINE_FEATURES, example=asked)
         self._store = store
         self._limits = limits
         self._pushes = Pushes(store)
@@ -57,7 +63,7 @@ class FeastServer:
     def routes(self) -> list[Route]:
         """Return the protocol's routes."""
         return [
-            Route("POST", "/get-online-features", self._read, READ, lambda: [GET_ONLINE_FEATURES]),
+            Route("POST", "/get-online-features", self._read, READ, lambda: [self._described]),
             Route("POST", "/push", self._push, ADMIN, lambda: [PUSH]),
             Route("GET", "/health", self._alive, OPEN, lambda: [HEALTH]),
             *(Route("POST", path, self._refuse, ADMIN, lambda: [REFUSED]) for path in _INSTEAD),

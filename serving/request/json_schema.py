@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from contract.service import EVENT_TIMESTAMP
+from contract.service import EVENT_TIMESTAMP, Service
 from serving.request.fields import FLOAT32_MAX, INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN, TIMESTAMP_EXAMPLE
 from serving.request.schema import CANDIDATES, CONTRIBUTIONS, EXPLAIN, INSTANCES, RequestSchema
 
@@ -90,7 +90,13 @@ def ranking_schema(schema: RequestSchema, most: int) -> Schema:
 
 def example_row(schema: RequestSchema) -> dict[str, Any]:
     """Return a request that fits, with made-up values."""
-    return {one.name: [] if one.kind.endswith("[]") else _EXAMPLES[one.kind] for one in schema.fields}
+    return {one.name: _example(one.kind) for one in schema.fields}
+
+
+def example_columns(service: Service) -> dict[str, list[Any]]:
+    """Return one row of what Feast needs of a service, by column: nothing is filled for its callers."""
+    kinds = dict(service.keys) | {one.name: one.kind for one in service.request}
+    return {name: [_example(kind)] for name, kind in kinds.items()}
 
 
 def example_ranking(schema: RequestSchema) -> dict[str, Any]:
@@ -107,6 +113,10 @@ _ASKED: Final[Schema] = {
 def _in_either_place(name: str) -> Schema:
     in_each = {"properties": {CANDIDATES: {"items": {"required": [name]}}}}
     return {"anyOf": [{"required": [name]}, in_each]}
+
+
+def _example(kind: str) -> Any:
+    return [] if kind.endswith("[]") else _EXAMPLES[kind]
 
 
 def _role(is_key: bool) -> str:
