@@ -1,4 +1,4 @@
-"""Conditions over a batch of requests, written as text: `amount > 500 and user_profile__days < 3`.
+"""Conditions over a batch of requests, written as text: `amount > 500 and profile__days < 3`.
 
 Python's own grammar, of which only this is taken: `and`, `or`, `not`, comparisons (also chained, and `in [..]` with
 constants), `+ - * /`, numbers, texts, True and False, names, and `is_missing(name)`. A comparison with a value that is
