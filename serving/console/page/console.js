@@ -256,7 +256,9 @@ function showDecisions(told) {
   const place = $("decisions");
   const signature = String(state.all) + told.decisions.map((one) => one.decision_id).join();
   if (signature === state.signature && place.childElementCount) return;
-  if (place.childElementCount && place.contains(document.activeElement) && document.activeElement !== document.body) return; // somebody reads there
+  const held = place.querySelector("details[open]") && place.contains(document.activeElement);
+  $("held").hidden = !held;
+  if (held) return; // somebody reads there
   state.signature = signature;
   if (!told.decisions.length) {
     place.replaceChildren(el("p", { class: "muted" }, $("only").value ? "None among the newest." : "None is logged yet."));
