@@ -299,7 +299,7 @@ def tiered(
     try:
         said = wait_until_ready(process)
         url = json.loads((folder / "url.json").read_text())["url"]
-        yield Served(url, process, redis_server, 0, said)
+        yield Served(url, process, redis_server, 0, said, workspace)
     finally:
         process.kill()
         process.communicate()
