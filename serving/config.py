@@ -46,7 +46,7 @@ class HttpConfig(Section):
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     max_instances: Whole = 1000
     max_body_bytes: Whole = 1_000_000
-    budget_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 500.0
+    budget_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1000.0
 
 
 class AuthConfig(Section):

@@ -19,6 +19,8 @@ from commands.loop.feed import Feed
 from pipelines.batch.lake import DAY, instant
 
 TOGETHER = 16  # requests in flight
+AGAIN = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE)
+TRIES = 5
 
 
 @dataclass(slots=True)
@@ -80,12 +82,17 @@ async def send_requests(url: str, requests: Sequence[dict[str, Any]], answers: A
 
 
 async def _send(client: httpx.AsyncClient, request: dict[str, Any], answers: Answers) -> None:
+    """Send one request; what a busy service asks to send again later is sent again."""
     began = time.perf_counter()
-    try:
-        answer = await client.post("/v1/score", json=request)
-    except httpx.HTTPError as error:
-        answers.failed[type(error).__name__] += 1
-        return
+    for _ in range(TRIES):
+        try:
+            answer = await client.post("/v1/score", json=request)
+        except httpx.HTTPError as error:
+            answers.failed[type(error).__name__] += 1
+            return
+        if answer.status_code not in AGAIN:
+            break
+        await asyncio.sleep(float(answer.headers.get("retry-after", 1)))
     if answer.status_code == httpx.codes.OK:
         answers.count(answer.json(), time.perf_counter() - began)
     else:

@@ -74,9 +74,7 @@ class FeastServer:
         return await self._run(partial(read_features, self._store, body, self._limits.max_instances), request)
 
     async def _push(self, request: Request) -> Answer:
-        kind = (request.header(b"content-type") or "").split(";")[0].strip().lower()
-        if kind != "application/json":  # a page of a foreign site can send other types without asking the browser
-            raise AnswerError(415, "send the header 'content-type: application/json'")
+        request.require_json()
         body = await request.json(self._limits.max_body_bytes)
         return await self._run(partial(self._pushes.push, body, self._limits.max_instances), request)
 

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 
 class KeptAnswers(Protocol):
-    """Keeps answers for all replicas; any method may raise `OSError` or `ConnectionError` when it is away."""
+    """Keeps answers for all replicas; any method may raise `OSError`, such as ConnectionError, when it is away."""
 
     async def begin(self, key: str, mark: bytes, seconds: float) -> bytes | None:
         """Put a mark under a key that has nothing, for some seconds; return None, or what is there already."""
@@ -93,19 +93,22 @@ class Idempotent:
             )
         if not 0 < len(key) <= MOST_KEY:
             raise AnswerError(400, f"Idempotency-Key: expected 1 to {MOST_KEY} characters, got {len(key)}")
-        name = f"{request.path}\n{key}"
-        body = await request.body(self._limits.max_body_bytes)
-        mark = _Kept(hashlib.blake2b(body, digest_size=_SIZE).digest(), _UNDER_WAY, b"")
-        try:
-            return await self._once(self._kept, name, mark, request)
-        except (OSError, ConnectionError) as error:
-            _log.warning("an answer could not be kept under its Idempotency-Key: %s", error)
-            return await self._handle(request)
+        caller = request.header(b"authorization") or request.header(b"x-api-key") or ""
+        name = f"{request.path} {_digest(caller.encode()).hex()} {key}"  # each caller's keys are its own
+        mark = _Kept(_digest(await request.body(self._limits.max_body_bytes)), _UNDER_WAY, b"")
+        return await self._once(self._kept, name, mark, request)
 
     async def _once(self, kept: KeptAnswers, name: str, mark: _Kept, request: Request) -> Answer:
         budget_s = self._limits.budget_ms / 1000
         until = request.deadline or self._clock() + budget_s
-        while (found := await kept.begin(name, mark.pack(), 2 * budget_s)) is not None:
+        while True:
+            try:
+                found = await kept.begin(name, mark.pack(), 2 * budget_s)
+            except OSError as error:
+                _log.warning("nothing is known of an Idempotency-Key: %s", error)
+                return await self._handle(request)
+            if found is None:
+                break
             before = _Kept.unpack(found)
             if before.fingerprint != mark.fingerprint:
                 raise AnswerError(422, "Idempotency-Key: was sent with another body before; take a new key")
@@ -117,12 +120,12 @@ class Idempotent:
         try:
             answer = await self._handle(request)
         except BaseException:
-            await kept.forget(name)
+            await _try(kept.forget(name))
             raise
         if answer.status >= 500 or answer.status == 429:
-            await kept.forget(name)
+            await _try(kept.forget(name))
         else:
-            await kept.keep(name, replace(mark, status=answer.status, body=answer.encode()).pack())
+            await _try(kept.keep(name, replace(mark, status=answer.status, body=answer.encode()).pack()))
         return answer
 
 
@@ -132,6 +135,18 @@ _ONCE: Final = header(
     "a request that comes again with the same key and body gets the answer of the first; where answers are kept",
 )
 _REFUSED: Final = Reply("the first request with this key is still under way", None, headers=RETRIED)
+
+
+async def _try(call: Awaitable[None]) -> None:
+    """Do without it where answers are not kept now; the request has its answer."""
+    try:
+        await call
+    except OSError as error:
+        _log.warning("an answer could not be kept under its Idempotency-Key: %s", error)
+
+
+def _digest(of: bytes) -> bytes:
+    return hashlib.blake2b(of, digest_size=_SIZE).digest()
 
 
 def idempotent(routes: Sequence[Route], kept: KeptAnswers | None, limits: HttpConfig) -> list[Route]:

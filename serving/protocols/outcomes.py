@@ -85,6 +85,7 @@ class Outcomes:
             example={"decision_id": "904241514fdc4567-7", "outcome": 1},
             replies={
                 202: Reply("they will be recorded", taken),
+                415: Reply("the content-type is not application/json", None),
                 422: Reply("a field is missing or does not fit", None),
                 503: Reply("there is no room for them now", None, headers=RETRIED),
             },
@@ -95,6 +96,7 @@ class Outcomes:
         service = request.names.get("service", self._default)
         if service not in self._records:
             raise AnswerError(404, f"service {service} is not served; there are {', '.join(self._records)}")
+        request.require_json()
         body = await request.json(self._limits.max_body_bytes)
         now_us = self._now_us()
         outcomes = [

@@ -64,6 +64,16 @@ class Request:
                 return value.decode("latin-1")
         return None
 
+    def require_json(self) -> None:
+        """Refuse another content type: a page of a foreign site can send others without asking the browser.
+
+        Raises:
+            AnswerError: The header does not say JSON.
+        """
+        kind = (self.header(b"content-type") or "").split(";")[0].strip().lower()
+        if kind != "application/json":
+            raise AnswerError(415, "send the header 'content-type: application/json'")
+
     def query(self) -> dict[str, str]:
         """Return the parameters after the question mark; the last of several of one name."""
         return dict(parse_qsl(self._query.decode("latin-1"), keep_blank_values=True))

@@ -57,7 +57,8 @@ async def replicas(url: str | None, counter: Counter) -> AsyncIterator[list[http
 @pytest.fixture
 def url(redis_server: RedisServer) -> str:
     with redis.Redis(port=redis_server.port) as client:
-        client.delete(*[PREFIX + f"/x\n{key}" for key in ("order 66", "other")])
+        for key in client.scan_iter(f"{PREFIX}*"):
+            client.delete(key)
     return f"redis://127.0.0.1:{redis_server.port}/0"
 
 
@@ -75,6 +76,34 @@ def test_repeated_request_gets_the_first_answer_from_another_replica_too(url: st
             assert (await one.post("/x", json=1)).json()["answered"] == 3
 
     asyncio.run(run())
+
+
+def test_key_of_another_caller_is_another_key(url: str) -> None:
+    counter = Counter()
+
+    async def run() -> None:
+        async with replicas(url, counter) as (one, _):
+            for caller, answered in (("a", 1), ("b", 2), ("a", 1)):
+                answer = await one.post("/x", json=1, headers={**KEY, "authorization": f"Bearer {caller}"})
+                assert answer.json()["answered"] == answered
+
+    asyncio.run(run())
+
+
+def test_store_that_goes_away_while_a_request_is_scored_does_not_make_it_scored_twice() -> None:
+    counter = Counter()
+    server = start_redis()
+
+    async def run() -> None:
+        async with replicas(f"redis://127.0.0.1:{server.port}/0", counter) as (one, _):
+            counter.slow_s = 0.2
+            asking = asyncio.ensure_future(one.post("/x", json=1, headers=KEY))
+            await asyncio.sleep(0.1)
+            await asyncio.to_thread(server.stop)
+            assert (await asking).json()["answered"] == 1
+
+    asyncio.run(run())
+    assert counter.answered == 1
 
 
 def test_requests_at_the_same_time_are_answered_once(url: str) -> None:
