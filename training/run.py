@@ -75,7 +75,7 @@ def train(
 
     say("4/5 model and report")
     result = _publish(
-        workspace, task, split, options.seed, params, booster, training, evaluation, now or datetime.now(UTC), started
+        workspace, task, split, options, params, booster, training, evaluation, now or datetime.now(UTC), started
     )
 
     if options.alias is None:
@@ -105,7 +105,7 @@ def _publish(
     workspace: Workspace,
     task: TrainingTask,
     split: TemporalSplit,
-    seed: int,
+    options: TrainingOptions,
     params: ModelParams,
     booster: xgb.Booster,
     training: TrainingSet,
@@ -127,7 +127,8 @@ def _publish(
         trained_at=now,
         predicts=task.predicts,
     )
-    latest = workspace.reports / "training" / f"{task.service}.html"
+    name = task.service if options.alias is None else f"{task.service}-{options.alias}"
+    latest = workspace.reports / "training" / f"{name}.html"
     result = TrainResult(
         service=task.service,
         predicts=task.predicts,
@@ -137,7 +138,7 @@ def _publish(
         known_after=task.known_after,
         split=split,
         params=params,
-        seed=seed,
+        seed=options.seed,
         threshold_from=evaluation.threshold_from,
         train=Count(len(training), training.positives),
         test=Count(len(tested), tested.positives),

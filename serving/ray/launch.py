@@ -11,6 +11,7 @@ import urllib.request
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -64,13 +65,7 @@ class RunningService:
 
         Actors and HAProxy can outlive it. Each carries this service's private folder in its environment.
         """
-        mine = str(self._folder)
-        for process in psutil.process_iter():
-            try:
-                if process.pid != os.getpid() and any(mine in value for value in process.environ().values()):
-                    process.kill()
-            except psutil.Error:  # it ended meanwhile, or is another user's
-                continue
+        _kill_all_of(self._folder)
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
@@ -125,6 +120,17 @@ def launch(
     return replace(service, is_deployed=True)
 
 
+def _kill_all_of(folder: Path) -> None:
+    """Kill the processes that carry a folder in their environment, this one left out."""
+    mine = str(folder)
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and any(mine in value for value in process.environ().values()):
+                process.kill()
+        except psutil.Error:  # it ended meanwhile, or is another user's
+            continue
+
+
 def _deploy(workspace: Workspace, config: ServingConfig, folder: Path, wait: bool) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Ray Serve's own use of Pydantic
@@ -136,18 +142,31 @@ def _deploy(workspace: Workspace, config: ServingConfig, folder: Path, wait: boo
         from serving.ray.app import NAME, build_app
 
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
-    ray.init(
-        address="local",
-        num_cpus=max(2, os.cpu_count() or 2),
-        include_dashboard=False,
-        object_store_memory=OBJECT_STORE_BYTES,
-        logging_level=logging.ERROR,
-        log_to_driver=False,
-        _temp_dir=str(folder),
-    )
+    _start_ray(ray, folder)
     quiet = LoggingConfig(enable_access_log=False, log_level="WARNING")
     serve.start(http_options=HTTPOptions(host=config.http.host, port=config.http.port), logging_config=quiet)
     serve.run(build_app(workspace, config, wait), name=NAME, route_prefix="/", logging_config=quiet)
+
+
+def _start_ray(ray: Any, folder: Path) -> None:
+    """Start a local Ray; once more where it was not up in the 30 s that it gives itself, as on a machine with much to do."""
+    for attempt in ("1", "2"):
+        try:
+            ray.init(
+                address="local",
+                num_cpus=max(2, os.cpu_count() or 2),
+                include_dashboard=False,
+                object_store_memory=OBJECT_STORE_BYTES,
+                logging_level=logging.ERROR,
+                log_to_driver=False,
+                _temp_dir=str(folder / attempt),
+            )
+            return
+        except Exception as error:
+            if "timed out during startup" not in str(error) or attempt == "2":
+                raise
+            ray.shutdown()
+            _kill_all_of(folder)
 
 
 def _wait_until_answered(url: str) -> None:

@@ -54,6 +54,7 @@ def test_model_beats_chance_where_there_is_something_to_learn(result: TrainResul
 def test_model_that_is_trained_for_an_experiment_leaves_the_champion(ads: Any, result: TrainResult) -> None:
     later = NOW + timedelta(days=1)
     other = run(ads, split=SPLIT, params=PARAMS, k=10, now=later, alias="challenger", say=lambda _: None)
+    assert other.report.name == "ads_v10-challenger.html"
     assert read_aliases(ads.workspace.models, "ads_v10") == {"champion": result.version, "challenger": other.version}
 
 
