@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import uvloop
 
 from commands.open_loop import load, request_bytes
 
@@ -25,7 +26,11 @@ class Measured:
         max_ms: The worst.
         statuses: Answers by status.
         degraded: Answers that say that they are.
-        lost: Requests without an answer.
+        lost: Requests that were sent and have no answer.
+        unsent: Requests that found no connection free.
+        sent_p50_ms: Of answers with status 200, from when they were sent.
+        sent_p99_ms: 99th percentile.
+        sent_max_ms: The worst.
         refused_p99_ms: Of 429 and 503.
     """
 
@@ -37,6 +42,10 @@ class Measured:
     statuses: dict[str, int]
     degraded: int
     lost: int
+    unsent: int
+    sent_p50_ms: float
+    sent_p99_ms: float
+    sent_max_ms: float
     refused_p99_ms: float
 
 
@@ -66,7 +75,7 @@ def finish(process: subprocess.Popen[str]) -> Measured:
 def _run(job: dict[str, Any]) -> dict[str, Any]:
     url, bodies = job["url"], job["bodies"]
     requests = [request_bytes(url, one) for one in bodies]
-    result = asyncio.run(load(url, requests, job["rate"], job["seconds"], job["connections"]))
+    result = uvloop.run(load(url, requests, job["rate"], job["seconds"], job["connections"]))
     refused = sorted(result.refused)
     return {
         "answered": result.statuses[200],
@@ -77,6 +86,10 @@ def _run(job: dict[str, Any]) -> dict[str, Any]:
         "statuses": {str(status): count for status, count in result.statuses.items()},
         "degraded": result.degraded,
         "lost": result.lost,
+        "unsent": result.unsent,
+        **{
+            f"sent_{n}_ms": result.quantile(q, result.from_sent) for n, q in (("p50", 0.5), ("p99", 0.99), ("max", 1.0))
+        },
         "refused_p99_ms": 1000 * refused[int(0.99 * len(refused))] if refused else 0.0,
     }
 

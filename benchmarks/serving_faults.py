@@ -3,7 +3,8 @@
     python -m benchmarks.serving_faults [--service fraud_v2] [--rate 300] [--seconds 9] [--only redis_killed ...]
 
 An open loop (`make load`) keeps its rate for all of the time; the fault begins after a third of it and ends after two thirds.
-Latencies count from when each request was due. Overload has no such middle: three times what the service can do, 512 connections.
+Latencies count from when each request was due. Overload has no such middle: three times what the service can do, 512 connections; its latencies count from when
+requests were sent, since they wait for a free connection before that.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import psutil
 
 from benchmarks.open_load import Measured, finish, start_load
 from benchmarks.scoring import CUSTOMERS, REQUESTS, TERMINALS, prepare, process, train
+from contract.model_file import load_model, set_current
 from workspace.redis_server import RedisServer, start_redis
 from workspace.workspace import Workspace
 
@@ -38,7 +40,7 @@ class Stage:
     url: str
     pid: int
     service: str
-    columns: list[str]
+    versions: list[str]
     bodies: list[Any]
 
     def replicas(self) -> list[psutil.Process]:
@@ -80,10 +82,10 @@ def replica_killed(stage: Stage) -> Iterator[None]:
 
 
 def new_model(stage: Stage) -> Iterator[None]:
-    """A new model becomes the champion, and another one after it."""
-    train(stage.workspace, stage.service, stage.columns)
+    """Another model becomes the champion, and then the first one again."""
+    set_current(stage.workspace.models, stage.service, stage.versions[1])
     yield
-    train(stage.workspace, stage.service, stage.columns)
+    set_current(stage.workspace.models, stage.service, stage.versions[0])
 
 
 def new_policy(stage: Stage) -> Iterator[None]:
@@ -109,7 +111,9 @@ def staged(service: str, replicas: int) -> Iterator[Stage]:
         redis = start_redis()
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mr-faults-")))
         workspace, model, _ = prepare(folder, redis.connection_string, service)
-        columns = _columns(model)
+        first = load_model(model)
+        second = train(workspace, service, list(first.columns))
+        set_current(workspace.models, service, first.version)
         yaml = workspace.repo / "serving.yaml"
         yaml.write_text(
             f"{yaml.read_text()}http: {{budget_ms: {BUDGET_MS}}}\nreplicas: {{min: {replicas}, max: {replicas}, num_cpus: 0.1}}\n"
@@ -122,15 +126,17 @@ def staged(service: str, replicas: int) -> Iterator[Stage]:
         generator = np.random.default_rng(3)
         keys = zip(generator.integers(0, CUSTOMERS, REQUESTS), generator.integers(0, TERMINALS, REQUESTS), strict=True)
         bodies = [{"customer_id": int(c), "terminal_id": int(t), "amount": 42.5} for c, t in keys]
-        stage = Stage(workspace, redis, f"http://127.0.0.1:{port}/v1/score", pid, service, columns, bodies)
+        stage = Stage(
+            workspace,
+            redis,
+            f"http://127.0.0.1:{port}/v1/score",
+            pid,
+            service,
+            [first.version, second.parent.name],
+            bodies,
+        )
         stack.callback(lambda: stage.redis.stop())
         yield stage
-
-
-def _columns(model: Path) -> list[str]:
-    from contract.model_file import load_model
-
-    return list(load_model(model).columns)
 
 
 def measure(stage: Stage, fault: str, rate: float, seconds: float) -> Measured:
@@ -174,9 +180,12 @@ def main() -> None:
 def _show(fault: str, one: Measured) -> None:
     refused = sum(one.statuses.get(status, 0) for status in ("429", "503"))
     other = sum(one.statuses.values()) - one.answered - refused
+    times = (one.p50_ms, one.p99_ms, one.max_ms)
+    if fault == "overload":
+        times = (one.sent_p50_ms, one.sent_p99_ms, one.sent_max_ms)
     print(
         f"{fault:16}{one.answered:9,}{one.degraded:9,}{refused:9,}{other:7}{one.lost:6}"
-        f"{one.p50_ms:8.1f}{one.p99_ms:8.1f}{one.max_ms:8.1f}"
+        + "".join(f"{ms:8.1f}" for ms in times)
         + (f"   a refusal p99 {one.refused_p99_ms:.1f} ms" if refused else ""),
         flush=True,
     )

@@ -69,6 +69,8 @@ def _show(result: LoadResult, rate: float, seconds: float) -> None:
     others = {str(status): count for status, count in sorted(result.statuses.items()) if status != 200}
     if result.degraded:
         others["degraded"] = result.degraded
+    if result.unsent:
+        others["not sent, for want of a free connection"] = result.unsent
     if result.lost:
         others["without an answer"] = result.lost
     if others:

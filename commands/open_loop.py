@@ -29,23 +29,27 @@ class LoadResult:
 
     Attributes:
         latencies: Of answers with status 200, from when the request was due, seconds.
-        refused: How long answers with status 429 and 503 took, seconds.
+        from_sent: Of the same, from when it was sent: what the service took, without waiting for a free connection.
+        refused: How long answers with status 429 and 503 took from when they were sent, seconds.
         statuses: Answers by status.
         degraded: Answers that say of themselves that they are.
-        lost: Requests without an answer.
+        lost: Requests that were sent and have no answer.
+        unsent: Requests that found no connection free until the end.
         seconds: From the first request due to the last answer.
     """
 
     latencies: list[float] = field(default_factory=list)
+    from_sent: list[float] = field(default_factory=list)
     refused: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
     degraded: int = 0
     lost: int = 0
+    unsent: int = 0
     seconds: float = 0.0
 
-    def quantile(self, share: float) -> float:
-        """Return a quantile of the latencies, milliseconds; NaN without any."""
-        ordered = sorted(self.latencies)
+    def quantile(self, share: float, of: Sequence[float] | None = None) -> float:
+        """Return a quantile of the latencies, or of others, milliseconds; NaN without any."""
+        ordered = sorted(self.latencies if of is None else of)
         return 1000 * ordered[min(int(share * len(ordered)), len(ordered) - 1)] if ordered else float("nan")
 
 
@@ -87,7 +91,8 @@ async def load(
         sender.send(due)
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(sender.answered(), GIVE_UP_S)
-    sender.result.lost += sender.under_way
+    sender.result.unsent = sender.unsent
+    sender.result.lost += sender.under_way - sender.unsent
     sender.result.seconds = loop.time() - began
     sender.close()
     return sender.result
@@ -121,15 +126,20 @@ class _Sender:
         self._idle.append(connection)
         self._go_on()
 
-    def answer(self, due: float, status: int, body: bytes) -> None:
+    @property
+    def unsent(self) -> int:
+        return len(self._due)
+
+    def answer(self, due: float, sent: float, status: int, body: bytes) -> None:
         self.under_way -= 1
         self.result.statuses[status] += 1
         self.result.degraded += DEGRADED in body
-        took = self._loop.time() - due
+        now = self._loop.time()
         if status == 200:
-            self.result.latencies.append(took)
+            self.result.latencies.append(now - due)
+            self.result.from_sent.append(now - sent)
         elif status in (429, 503):
-            self.result.refused.append(took)
+            self.result.refused.append(now - sent)
 
     def broken(self, connection: _Connection, had_request: bool) -> None:
         if had_request:
@@ -156,7 +166,8 @@ class _Sender:
 
     def _go_on(self) -> None:
         while self._idle and self._due:
-            self._idle.popleft().send(self._requests[self._sent % len(self._requests)], self._due.popleft())
+            request, now = self._requests[self._sent % len(self._requests)], self._loop.time()
+            self._idle.popleft().send(request, self._due.popleft(), now)
             self._sent += 1
 
 
@@ -167,15 +178,15 @@ class _Connection(asyncio.Protocol):
         self._sender = sender
         self._transport: Any = None
         self._buffer = b""
-        self._due: float | None = None
+        self._due: tuple[float, float] | None = None
         self._is_closed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
         self._sender.idle(self)
 
-    def send(self, request: bytes, due: float) -> None:
-        self._due = due
+    def send(self, request: bytes, due: float, now: float) -> None:
+        self._due = due, now
         self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
@@ -188,7 +199,7 @@ class _Connection(asyncio.Protocol):
         if len(self._buffer) < end + 4 + length or self._due is None:
             return
         due, self._due, body, self._buffer = self._due, None, self._buffer[end + 4 :], b""
-        self._sender.answer(due, int(head[9:12]), body)
+        self._sender.answer(*due, int(head[9:12]), body)
         if b"connection: close" in head:
             self._transport.close()
         else:
