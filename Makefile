@@ -126,7 +126,7 @@ soak: setup  ## many calls on a Redis that is killed in between, and what they l
 	@$(PY) -W ignore -m benchmarks.soak $(SOAK)
 
 bench: setup  ## side by side with peers (minutes)
-	@for name in engine live stream backfill online_store online_latency warm_store topologies training_set training_set_size scoring; do echo "== $$name"; $(PY) -W ignore -m benchmarks.$$name; done
+	@for name in engine live stream backfill online_store online_latency warm_store topologies training_set training_set_size scoring serving_rates serving_faults; do echo "== $$name"; $(PY) -W ignore -m benchmarks.$$name; done
 
 clean:  ## remove what runs made (the virtual environment stays)
 	rm -rf data data-[0-9]* .pytest_cache .mypy_cache .ruff_cache .hypothesis
