@@ -13,7 +13,7 @@ from commands import score
 from serving.request.schema import RequestError
 from serving.scoring.scorer import Scorer
 
-SIZE = 1000
+SIZE = 200
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def requests(request_body: dict[str, object]) -> list[dict[str, object]]:
     ]
 
 
-@pytest.mark.parametrize("rows", [4096, 97])
+@pytest.mark.parametrize("rows", [4096, 37])
 def test_table_gets_the_scores_that_its_rows_would_get(
     tmp_path: Path,
     scorer: Scorer,
@@ -52,7 +52,7 @@ def test_row_that_does_not_fit_is_named_with_its_number(
     tmp_path: Path, scorer: Scorer, requests: list[dict[str, object]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(score, "ROWS", 100)
-    table = pa.Table.from_pylist([*requests[:250], {**requests[250], "bid": None}])
+    table = pa.Table.from_pylist([*requests[:150], {**requests[150], "bid": None}])
     pq.write_table(table.drop_columns(["event_timestamp"]), tmp_path / "requests.parquet")
-    with pytest.raises(RequestError, match="bid: row 250 has no value"):
+    with pytest.raises(RequestError, match="bid: row 150 has no value"):
         list(score.score_file(scorer, tmp_path / "requests.parquet", 0))
