@@ -11,11 +11,20 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from contract.durations import parse_duration
 from serving.experiments.config import ExperimentConfig
 from serving.scoring.policy import DecisionPolicy
-from serving.yaml_file import YamlError, YamlFile, read_yaml
+from serving.yaml_file import Place, YamlError, YamlFile, read_yaml
 
 
 class ServingConfigError(ValueError):
-    """A `serving.yaml` that cannot be used; says which key, and what to write."""
+    """A `serving.yaml` that cannot be used; says which key, and what to write.
+
+    Attributes:
+        place: The keys and indexes that lead to what is wrong; empty where the whole is.
+    """
+
+    def __init__(self, message: str, place: Place = ()) -> None:
+        """Note what is wrong, and where."""
+        super().__init__(message)
+        self.place = place
 
 
 class Section(BaseModel):
@@ -252,7 +261,7 @@ def parse_config(given: object) -> ServingConfig:
     try:
         return ServingConfig.model_validate(given)
     except ValidationError as error:
-        raise ServingConfigError(_told(error)) from None
+        raise ServingConfigError(_told(error), error.errors(include_url=False)[0]["loc"]) from None
 
 
 def _read(path: Path) -> YamlFile:
@@ -269,14 +278,10 @@ def _read(path: Path) -> YamlFile:
 def _checked(data: object, file: YamlFile, skip: int = 0) -> ServingConfig:
     """Check what a file says; `skip` keys of a place in it are not the file's."""
     try:
-        if not isinstance(data, dict):
-            raise ServingConfigError(f"expected keys such as 'service:', got {type(data).__name__}.")
-        return ServingConfig.model_validate(_with_lines(data, file, skip))
-    except ValidationError as error:
-        place = error.errors(include_url=False)[0]["loc"]
-        raise ServingConfigError(f"{file.path}:{file.line_of(place[skip:])}: {_told(error)}") from None
+        return parse_config(_with_lines(data, file, skip) if isinstance(data, dict) else data)
     except ServingConfigError as error:
-        raise ServingConfigError(f"{file.path}: {error}") from None
+        line = f":{file.line_of(error.place[skip:])}" if error.place else ""
+        raise ServingConfigError(f"{file.path}{line}: {error}", error.place) from None
 
 
 def _with_lines(data: dict[str, Any], file: YamlFile, skip: int) -> dict[str, Any]:
