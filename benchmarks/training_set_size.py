@@ -87,8 +87,8 @@ def measure_size(engine: str, size: int) -> None:
 
 def measure_service(service: str) -> None:
     """Build the training set of all labels of a service of the workspace, and print a line of what it took."""
-    from training.dataset import build_training_set
-    from training.task import read_task
+    from training.data.dataset import build_training_set
+    from training.data.task import read_task
     from workspace.workspace import Workspace, open_store
 
     store = open_store(Workspace.from_env())

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from great_expectations import ExpectationSuite
 
-    from training.task import TrainingTask
+    from training.data.task import TrainingTask
 
 
 def feature_gate(workspace: Workspace, plan: ViewPlan, rows: Path) -> None:
@@ -24,8 +24,8 @@ def feature_gate(workspace: Workspace, plan: ViewPlan, rows: Path) -> None:
     Raises:
         ValidationFailed: An expectation failed; the message names it and the rows.
     """
-    from validation.handwritten import load_expectations
-    from validation.suites import FeatureSpec, suite_for_features
+    from validation.gates.handwritten import load_expectations
+    from validation.gates.suites import FeatureSpec, suite_for_features
 
     spec = FeatureSpec(plan.view, plan.keys, {feature.name: feature.function for feature in plan.features})
     _require(workspace, rows, suite_for_features(spec, load_expectations(workspace.repo).get(plan.view, ())))
@@ -39,8 +39,8 @@ def plain_gate(
     Raises:
         ValidationFailed: An expectation failed; the message names it and the rows.
     """
-    from validation.handwritten import load_expectations
-    from validation.suites import FeatureSpec, suite_for_features
+    from validation.gates.handwritten import load_expectations
+    from validation.gates.suites import FeatureSpec, suite_for_features
 
     spec = FeatureSpec(view, keys, dict.fromkeys(features, ""), timestamp)
     _require(workspace, rows, suite_for_features(spec, load_expectations(workspace.repo).get(view, ())))
@@ -52,8 +52,8 @@ def event_gate(workspace: Workspace, plan: ViewPlan, rows: Path) -> None:
     Raises:
         ValidationFailed: An expectation failed; the message names it and the rows.
     """
-    from validation.handwritten import load_expectations
-    from validation.suites import EventSpec, suite_for_events
+    from validation.gates.handwritten import load_expectations
+    from validation.gates.suites import EventSpec, suite_for_events
 
     table = plan.table
     spec = EventSpec(table.name, dict(table.columns), plan.keys, table.timestamp, table.event_id)
@@ -66,7 +66,7 @@ def training_gate(
     """Return the check of a training set: a binary label has both classes, no feature is null everywhere, none out of
     range.
     """
-    from validation.suites import TrainingSpec, suite_for_training
+    from validation.gates.suites import TrainingSpec, suite_for_training
 
     functions = {f"{plan.view}__{feature.name}": feature.function for plan in plans for feature in plan.features}
 
@@ -80,8 +80,8 @@ def training_gate(
 
 
 def _require(workspace: Workspace, source: Path | pd.DataFrame | pa.Table, suite: ExpectationSuite) -> None:
-    from validation.docs import write_docs
-    from validation.gate import check
+    from validation.gates.docs import write_docs
+    from validation.gates.gate import check
 
     report = check(source, suite)
     write_docs([report], workspace.data, datetime.now(UTC))

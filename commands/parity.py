@@ -18,7 +18,7 @@ from pipelines.batch.lake import DAY, days_of, micros
 from pipelines.plan import ViewPlan
 from stores.cells.layout import layouts_of
 from stores.online import OnlineStore, open_online
-from validation.parity import AT, Agreement, Captured, compare, sample_entities, summarize
+from validation.consistency.parity import AT, Agreement, Captured, compare, sample_entities, summarize
 from workspace.spark_session import open_spark
 from workspace.workspace import Workspace, open_store
 

@@ -84,7 +84,7 @@ def refresh(
         LakeError: A lake is empty.
         OnlineStoreUnavailable: The online store does not answer.
     """
-    from validation.report import ValidationFailed
+    from validation.gates.report import ValidationFailed
 
     noted = read_refreshed(workspace)
     for plan in plans:

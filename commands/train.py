@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from commands.gates import training_gate
 from commands.plan import read_plans
 from commands.settings import SettingError, read_number, read_whole
+from training.data.split import TemporalSplit
+from training.data.task import default_service, read_task
 from training.options import TrainingOptions
+from training.reports.table import describe_training
 from training.result import TrainResult
 from training.run import train
-from training.split import TemporalSplit
-from training.table import describe_training
-from training.task import default_service, read_task
 from workspace.workspace import Workspace, open_store
 
 if TYPE_CHECKING:

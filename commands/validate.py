@@ -20,7 +20,7 @@ def main() -> int:
     Raises:
         NothingToValidateError: There is neither a table nor a log.
     """
-    from validation.report import ValidationFailed
+    from validation.gates.report import ValidationFailed
 
     workspace = Workspace.from_env()
     rows, failures = [], []

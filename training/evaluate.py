@@ -9,18 +9,18 @@ import numpy.typing as npt
 import pandas as pd
 import xgboost as xgb
 
-from training.dataset import TrainingSet
-from training.key_precision import daily_key_precision
-from training.known_keys import without_known_positives
-from training.label_events import read_label_events
-from training.measured import Measured
-from training.metrics import Scores, measure
-from training.model import ModelParams, choose_threshold, predict
+from training.data.dataset import TrainingSet
+from training.data.known_keys import without_known_positives
+from training.data.label_events import read_label_events
+from training.data.split import TemporalSplit
+from training.data.task import TrainingTask
+from training.fitting.model import ModelParams, choose_threshold, predict
+from training.measures.key_precision import daily_key_precision
+from training.measures.measured import Measured
+from training.measures.metrics import Scores, measure
+from training.measures.ranking import measure_ranking
+from training.measures.regression import measure_regression
 from training.options import TrainingOptions
-from training.ranking import measure_ranking
-from training.regression import measure_regression
-from training.split import TemporalSplit
-from training.task import TrainingTask
 
 FALLBACK_THRESHOLD = 0.5
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from contract.model_aliases import ALIAS, CHAMPION
+from training.data.split import TemporalSplit
 from training.errors import TrainingError
-from training.model import ModelParams
-from training.split import TemporalSplit
+from training.fitting.model import ModelParams
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from training.measured import Measured
-from training.model import ModelParams
-from training.split import TemporalSplit
+from training.data.split import TemporalSplit
+from training.fitting.model import ModelParams
+from training.measures.measured import Measured
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,15 +14,15 @@ import xgboost as xgb
 
 from contract.model_aliases import promote, set_alias
 from contract.model_file import save_model
-from training.dataset import TrainingSet, build_training_set
+from training.data.dataset import TrainingSet, build_training_set
+from training.data.label_events import label_span
+from training.data.split import TemporalSplit, default_split
+from training.data.task import TrainingTask
 from training.evaluate import Evaluation, evaluate
-from training.label_events import label_span
-from training.model import ModelParams, default_params, train_model
+from training.fitting.model import ModelParams, default_params, train_model
 from training.options import TrainingOptions
-from training.report import write_report
+from training.reports.report import write_report
 from training.result import Count, FeatureUse, TrainResult
-from training.split import TemporalSplit, default_split
-from training.task import TrainingTask
 from workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def train(
     Args:
         workspace: Where models and reports go.
         store: The feature store.
-        task: What to train, from `training.task.read_task`.
+        task: What to train, from `training.data.task.read_task`.
         options: How.
         gate: Called with the training frame before anything is fitted; its exception ends the run.
         now: When the model is trained, aware; the clock's time when None.

@@ -203,7 +203,7 @@ class Run:
         if self.live is None or self.history is None:
             return
         from commands.parity import show_agreement
-        from validation.parity import compare, from_store, summarize
+        from validation.consistency.parity import compare, from_store, summarize
 
         with self.steps.step("parity: Spark over the streamed days, then online against offline") as step:
             for _ in run_backfill(self.spark.result(), self.plans, self.history.cut, self.history.live):
@@ -220,7 +220,7 @@ class Run:
         if self.serving is None:
             return
         from commands.train import read_options, train_service
-        from training.table import describe_training
+        from training.reports.table import describe_training
 
         for name in [os.environ["SERVICE"]] if os.environ.get("SERVICE") else self.served:
             with self.steps.step(f"train {name}: XGBoost on get_historical_features") as step:
@@ -279,7 +279,7 @@ def stay(run: Run) -> None:
 
 def _import_for_later() -> None:
     """Import what later steps need, while the main thread waits for Spark; a step that comes too early waits for the rest."""
-    import validation.parity  # noqa: F401
+    import validation.consistency.parity  # noqa: F401
     from pipelines.semantics.panes.history import compile_kernel
 
     compile_kernel()

@@ -20,7 +20,7 @@ from commands.loop.stream_process import GO
 from pipelines.batch.lake import DAY
 from pipelines.plan import ViewPlan
 from stores.online import OnlineStore, open_online
-from validation.parity import Captured, capture, sample_entities
+from validation.consistency.parity import Captured, capture, sample_entities
 from workspace.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -86,8 +86,8 @@ def play(
     from commands.materialize import materialize
     from commands.plan import read_plans
     from commands.refresh import refresh
-    from training.dataset import build_training_set
-    from training.task import read_task
+    from training.data.dataset import build_training_set
+    from training.data.task import read_task
     from workspace.workspace import open_store
 
     patch.setenv("SHOP_DATA", data)

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from commands.gates import training_gate
-from training.task import TrainingTask
-from validation.report import ValidationFailed
+from training.data.task import TrainingTask
+from validation.gates.report import ValidationFailed
 from workspace.workspace import Workspace
 
 TASK = TrainingTask(

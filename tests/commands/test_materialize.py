@@ -20,7 +20,7 @@ from commands.materialize import materialize
 from commands.plan import read_plans
 from pipelines.batch.lake import DAY, micros
 from stores.online import OnlineStoreUnavailable
-from validation.report import ValidationFailed
+from validation.gates.report import ValidationFailed
 from workspace.spark_session import open_spark
 from workspace.workspace import open_store
 

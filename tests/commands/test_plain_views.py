@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from commands.plain_views import load_plain_views, plain_views
-from validation.report import ValidationFailed
+from validation.gates.report import ValidationFailed
 from workspace.redis_server import RedisServer
 from workspace.workspace import Workspace, open_store, read_declarations
 

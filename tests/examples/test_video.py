@@ -18,7 +18,7 @@ REPO = Path(__file__).parents[2] / "examples" / "video"
 sys.path.append(str(REPO))
 from feedworld.day import draw_day, tables  # noqa: E402 - it belongs to the example, whose files import by plain names
 from feedworld.world import World  # noqa: E402
-from training.ranking import measure_ranking  # noqa: E402
+from training.measures.ranking import measure_ranking  # noqa: E402
 
 FIRST = (date(2026, 1, 1) - date(1970, 1, 1)).days * 86_400_000_000
 TINY = World(users=20, requests_a_day=30, candidates=5, seed=3)

@@ -14,14 +14,14 @@ import pytest
 from commands.train import main
 from contract.model_aliases import read_aliases
 from contract.model_file import FILE, current_version, load_model
+from training.data.split import TemporalSplit
+from training.data.task import default_service, read_task
 from training.errors import TrainingError
-from training.model import ModelParams
+from training.fitting.model import ModelParams
 from training.options import TrainingOptions
+from training.reports.table import describe_training
 from training.result import TrainResult
 from training.run import train
-from training.split import TemporalSplit
-from training.table import describe_training
-from training.task import default_service, read_task
 
 NOW = datetime(2024, 3, 12, tzinfo=UTC)
 SPLIT = TemporalSplit.parse("2024-03-01:2024-03-06", "2024-03-07:2024-03-11")

@@ -10,7 +10,7 @@ import pytest
 with warnings.catch_warnings():
     # Great Expectations loads google.api_core, which misses the optional grpcio-status and says so.
     warnings.simplefilter("ignore", ImportWarning)
-    from validation.suites import EventSpec
+    from validation.gates.suites import EventSpec
 
 READINGS = EventSpec(
     name="readings",

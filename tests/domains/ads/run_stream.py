@@ -38,7 +38,7 @@ from commands.plan import read_plans
 from pipelines.batch.backfill import run_backfill
 from pipelines.batch.lake import DAY
 from pipelines.stream.transport.open import open_publisher
-from validation.parity import Captured, capture, compare, from_store
+from validation.consistency.parity import Captured, capture, compare, from_store
 from workspace.spark_session import open_spark
 from workspace.workspace import open_store
 

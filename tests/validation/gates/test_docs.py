@@ -1,0 +1,58 @@
+"""What the pages show."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+
+from validation.gates.docs import write_docs
+from validation.gates.gate import check
+from validation.gates.report import Finding, Report
+from validation.gates.suites import EventSpec, suite_for_events
+
+AT = datetime(2025, 5, 2, 9, 30, tzinfo=UTC)
+
+
+def test_page_names_what_failed_and_where(readings: pd.DataFrame, spec: EventSpec, tmp_path: Path) -> None:
+    readings.loc[42, "sensor"] = None
+    report = check(readings, suite_for_events(spec))
+    (page,) = write_docs([report], tmp_path, AT)
+    assert page == tmp_path / "reports" / "validation" / "readings.html"
+    text = page.read_text("utf-8")
+    assert "14 of 15 expectations met" in " ".join(text.split())
+    assert "<code>2025-05-01 00:00:42+00:00</code>" in text
+    assert text.index("expect_column_values_to_not_be_null") < text.index("expect_column_to_exist")
+    assert "http" not in text
+    assert "<td" in text
+    assert "failed" in (tmp_path / "reports/validation/index.html").read_text("utf-8")
+
+
+def test_json_holds_the_whole_report(readings: pd.DataFrame, spec: EventSpec, tmp_path: Path) -> None:
+    report = check(readings, suite_for_events(spec))
+    (page,) = write_docs([report], tmp_path, AT)
+    content = json.loads(page.with_suffix(".json").read_text("utf-8"))
+    assert content["checked_at"] == "2025-05-02T09:30:00+00:00"
+    assert content["success"] is True
+    assert (content["suite"], content["rows"], len(content["findings"])) == ("readings", 100, 15)
+
+
+def test_page_is_replaced_by_the_next_and_the_index_keeps_other_suites(tmp_path: Path) -> None:
+    good, bad = Report("a", 1, ()), Report("b", 2, (Finding("expect_x", ("c",), "", False, True, 2),))
+    write_docs([good, bad], tmp_path, AT)
+    write_docs([Report("b", 3, ())], tmp_path, AT)
+    folder = tmp_path / "reports/validation"
+    assert "Passed" in (folder / "b.html").read_text("utf-8")
+    index = (folder / "index.html").read_text("utf-8")
+    assert "a.html" in index
+    assert "b.html" in index
+    assert sorted(path.name for path in folder.iterdir()) == ["a.html", "a.json", "b.html", "b.json", "index.html"]
+
+
+def test_values_are_shown_as_text_and_never_as_markup(tmp_path: Path) -> None:
+    row = {"sensor": "<script>alert(1)</script>"}
+    finding = Finding("expect_x", ("sensor",), "", False, True, 1, unexpected=1, rows=(row,))
+    (page,) = write_docs([Report("s", 1, (finding,))], tmp_path, AT)
+    assert "<script>" not in page.read_text("utf-8")

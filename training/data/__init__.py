@@ -1,0 +1,1 @@
+"""Rows to learn from: what a service is trained on, its labels, and how time is divided."""

@@ -1,0 +1,1 @@
+"""Values of one store held against those of another."""
