@@ -110,8 +110,8 @@ compact: setup  ## make few files of the many that the stream wrote to lake and 
 replay-dead-letters: setup  ## put rejected events back once they are mended (REASON=missing,future FILE=edited.jsonl)
 	@$(PY) -m commands replay-dead-letters
 
-test: setup  ## all tests: real Redis, Spark, Bytewax, Ray and HTTP
-	@$(PY) -m pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder --durations=10
+test: setup  ## all tests: real Redis, Spark, Bytewax, Ray and HTTP (THOROUGH=1: many more drawn examples, other ones each time)
+	@$(PY) -m pytest $(if $(THOROUGH),--hypothesis-profile thorough) -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder --durations=10
 
 test-fast: setup  ## the tests that start none of them
 	@$(PY) -m pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder -m "not slow" --hypothesis-profile fast

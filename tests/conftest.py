@@ -20,12 +20,13 @@ from workspace.redis_server import RedisServer, start_redis
 
 quicken_feast()  # before a test imports it
 
-# The same examples in every run, and no clock in their judgement; `make test-fast` takes the first few of them, and a test
-# that wants more or fewer says so as a share of `settings.default.max_examples`.
+# The same examples in every run, and no clock in their judgement; `make test-fast` takes the first few of them,
+# `make test THOROUGH=1` many others, and a test that wants more or fewer says so as a share of `settings.default.max_examples`.
 settings.register_profile(
-    "millrace", max_examples=40, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "millrace", max_examples=30, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile("fast", settings.get_profile("millrace"), max_examples=8)
+settings.register_profile("thorough", settings.get_profile("millrace"), max_examples=400, derandomize=False)
 settings.load_profile("millrace")
 
 ENGINES = {"redis_server", "aws", "feast_store", "spark", "ads"}

@@ -147,56 +147,78 @@ def follow(lab: Any, plan: ViewPlan, store: dict[str, Any], rows: pa.Table | Non
 
 
 def judge(
-    lab: Any, feature: Feature, events: Sequence[Keyed], instants: Sequence[int], answers: Sequence[dict[str, Any]]
+    lab: Any,
+    features: Sequence[Feature],
+    events: Sequence[Keyed],
+    instants: Sequence[int],
+    answers: Sequence[dict[str, Any]],
 ) -> None:
     """Hold what an engine answered at some instants against the reference."""
     for t, answer in zip(instants, answers, strict=True):
         for user in {user for user, _ in events}:
             known = reference.distinct(lab.of_user(events, user))
-            seen = any(feature.window.enters(event.ts) <= t for event in known)
-            wanted = (reference.value_at(feature, known, t),) if seen else None
-            assert lab.same(answer.get(user), wanted), (user, t, answer.get(user), wanted)
+            seen = any(feature.window.enters(event.ts) <= t for event in known for feature in features)
+            wanted = [reference.value_at(feature, known, t) for feature in features] if seen else None
+            given = answer.get(user)
+            assert (given is None) == (wanted is None), (user, t, given, wanted)
+            for feature, here, there in zip(features if seen else (), given or (), wanted or (), strict=True):
+                assert lab.same(here, there), (feature.function, feature.column, user, t, here, there)
 
 
 ENGINES: dict[str, Answer] = {"reference": from_reference, "stream": from_stream, "batch": from_batch}
 
 
+def several(cases: Sequence[tuple[str, str | None]]) -> list[Any]:
+    """Cut functions into views of up to four, each of different ones: a test of a view costs little more than of one."""
+    views = -(-len(cases) // 4)
+    return [
+        pytest.param(cases[first::views], id=" ".join(f"{function}-{column or 'events'}" for function, column in some))
+        for first in range(views)
+        for some in [cases[first::views]]
+    ]
+
+
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize(("function", "column"), CASES, ids=[f"{f}-{column or 'events'}" for f, column in CASES])
+@pytest.mark.parametrize("cases", several(CASES))
 @settings(max_examples=settings.default.max_examples * 3 // 8)
 @given(data=st.data())
 def test_value_at_any_instant_is_the_same(
-    lab: Any, engine: str, function: str, column: str | None, data: st.DataObject
+    lab: Any, engine: str, cases: Sequence[tuple[str, str | None]], data: st.DataObject
 ) -> None:
     events = data.draw(lab.events_strategy(most=9, users="ab"))
     for _, event in events:
         event.values["at"] = reference.EPOCH + reference.timedelta(microseconds=event.ts)
-    size, slide = data.draw(st.sampled_from([(10, 1), (10, 5), (4, 2), (3, 3)]))
-    feature = lab.feature(
-        function, column, size * MINUTE, slide * MINUTE, data.draw(st.sampled_from([0, 0, 3 * MINUTE, 7]))
-    )
+    delay = data.draw(st.sampled_from([0, 0, 3 * MINUTE, 7]), label="the view's delay")
+    features = []
+    for function, column in cases:
+        size, slide = data.draw(st.sampled_from([(10, 1), (10, 5), (4, 2), (3, 3)]))
+        features.append(lab.feature(function, column, size * MINUTE, slide * MINUTE, delay))
     hop = st.integers(0, 60).map(lambda n: n * MINUTE // 2)
     instants = sorted(data.draw(st.lists(st.one_of(hop, st.integers(0, 30 * MINUTE)), min_size=1, max_size=3)))
-    plan = lab.plan([feature], lateness=NEVER)
+    plan = lab.plan(features, lateness=NEVER)
 
     answers = ENGINES[engine](lab, plan, events, instants, data)
 
-    judge(lab, feature, events, instants, answers)
+    judge(lab, features, events, instants, answers)
 
 
 @pytest.mark.parametrize("engine", ["reference", "batch"])
-@pytest.mark.parametrize("function", sorted({name for name, _ in CASES if not name.startswith("session_")}))
+@pytest.mark.parametrize(
+    "cases", several(list({name: (name, column) for name, column in CASES if not name.startswith("session_")}.values()))
+)
 @settings(max_examples=settings.default.max_examples * 3 // 8)
 @given(data=st.data())
 def test_value_of_a_batch_view_at_any_instant_is_the_same(
-    lab: Any, engine: str, function: str, data: st.DataObject
+    lab: Any, engine: str, cases: Sequence[tuple[str, str | None]], data: st.DataObject
 ) -> None:
-    column = next(column for name, column in CASES if name == function)
     events = data.draw(lab.events_strategy(most=9, users="ab"))
-    size, slide = data.draw(st.sampled_from([(10, 1), (10, 5), (3, 3)]))
-    feature: Feature = lab.feature(
-        function, column, size * MINUTE, slide * MINUTE, data.draw(st.sampled_from([0, 7])), True
-    )
+    for _, event in events:
+        event.values["at"] = reference.EPOCH + reference.timedelta(microseconds=event.ts)
+    delay = data.draw(st.sampled_from([0, 7]), label="the view's delay")
+    features = []
+    for function, column in cases:
+        size, slide = data.draw(st.sampled_from([(10, 1), (10, 5), (3, 3)]))
+        features.append(lab.feature(function, column, size * MINUTE, slide * MINUTE, delay, True))
     instants = data.draw(st.lists(st.integers(0, 60).map(lambda n: n * MINUTE // 2), min_size=1, max_size=3))
-    answers = ENGINES[engine](lab, lab.plan([feature]), events, instants, data)
-    judge(lab, feature, events, instants, answers)
+    answers = ENGINES[engine](lab, lab.plan(features), events, instants, data)
+    judge(lab, features, events, instants, answers)

@@ -16,10 +16,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from stores.parquet.provenance import read_provenance
-from training.errors import TrainingError
 from training.data.failing_views import told_by_view
 from training.data.label_events import describe_label_files, read_label_events
 from training.data.task import TrainingTask
+from training.errors import TrainingError
 
 if TYPE_CHECKING:
     from feast import FeatureStore

@@ -17,8 +17,8 @@ import pyarrow.dataset as ds
 
 from stores.parquet.footers import read_footers
 from stores.parquet.provenance import describe_files
-from training.errors import TrainingError
 from training.data.task import TrainingTask
+from training.errors import TrainingError
 from workspace.addresses import open_address
 
 PARTITION = "date"

@@ -29,7 +29,10 @@ def tables(aws: str, dynamo: Any, pauses: list[float]) -> DynamoTables:
     opened = DynamoTables(DynamoSettings(endpoint_url=aws), sleep=pauses.append, jitter=lambda: 0.5)
     for table in ("one", "two"):
         create_table(dynamo, table)
-        assert opened.put(table, [item_of(f"{n}", T, [("n", b"%d" % n), ("m", b"m")]) for n in range(150)]) == 0
+        items = [item_of(f"{n}", T, [("n", b"%d" % n), ("m", b"m")]) for n in range(150)]
+        for first in range(0, len(items), 25):  # a put asks for each item by itself
+            some = [{"PutRequest": {"Item": item}} for item in items[first : first + 25]]
+            dynamo.batch_write_item(RequestItems={table: some})
     return opened
 
 

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from training.data.dataset import TrainingSet, build_training_set
-from training.errors import TrainingError
 from training.data.task import read_task
+from training.errors import TrainingError
 
 START = pd.Timestamp("2024-03-02", tz="UTC").to_pydatetime()
 END = START + timedelta(days=3)

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from training.errors import TrainingError
 from training.data.label_events import label_span, read_label_events
 from training.data.task import TrainingTask
+from training.errors import TrainingError
 
 DAY = datetime(2024, 3, 2, tzinfo=UTC)
 

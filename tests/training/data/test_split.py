@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from training.errors import TrainingError
 from training.data.split import TemporalSplit, default_split
+from training.errors import TrainingError
 
 WEEK = timedelta(days=7)
 HANDBOOK = TemporalSplit.parse("2018-07-25:2018-08-01", "2018-08-08:2018-08-15")

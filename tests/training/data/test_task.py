@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from training.errors import TrainingError
 from training.data.task import default_service, read_task
+from training.errors import TrainingError
 
 
 def test_declaration_says_where_labels_are_and_what_fills_each_request_field(ads: Any) -> None:
