@@ -13,6 +13,7 @@ from typing import Final
 
 from serving.protocols.answer import Answer, error_body
 from serving.protocols.request import DEADLINE, Receive, Scope, Send
+from serving.telemetry.request_id import HEADER, request_id_of
 
 TIMEOUT_HEADER: Final = b"x-request-timeout-seconds"
 """How long the caller waits, seconds; the name is Ray Serve's."""
@@ -105,7 +106,7 @@ class Admitted:
             return
         now = admission.enter()
         if now is None:
-            await _refuse(send)
+            await _refuse(scope, send)
             return
         try:
             scope[DEADLINE] = now + min(_asked_s(scope), admission.budget_s)
@@ -126,8 +127,13 @@ def _asked_s(scope: Scope) -> float:
     return inf
 
 
-async def _refuse(send: Send) -> None:
-    headers = ((b"content-type", _BUSY.content_type), (b"content-length", b"%d" % len(_BUSY_BODY)), *RETRY_AFTER)
+async def _refuse(scope: Scope, send: Send) -> None:
+    headers = (
+        (b"content-type", _BUSY.content_type),
+        (b"content-length", b"%d" % len(_BUSY_BODY)),
+        (HEADER, request_id_of(scope["headers"])),
+        *RETRY_AFTER,
+    )
     await send({"type": "http.response.start", "status": _BUSY.status, "headers": headers})
     await send({"type": "http.response.body", "body": _BUSY_BODY})
 

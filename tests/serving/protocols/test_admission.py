@@ -84,6 +84,8 @@ def test_full_service_refuses_with_retry_after_and_still_answers_health() -> Non
     refused = answer_of(admission)
     assert (refused["status"], refused["type"], admission.rejected) == (429, "http.response.body", 2)
     assert (b"retry-after", b"1") in refused["headers"]
+    named = answer_of(admission, headers=[(b"x-request-id", b"order-17")])
+    assert (named["status"], (b"x-request-id", b"order-17") in named["headers"]) == (429, True)
     assert answer_of(admission, "GET")["status"] == 200
     assert admission.limit >= FEWEST
 
