@@ -39,6 +39,8 @@ def floats(column: Any) -> npt.NDArray[np.float64]:
         return column.astype(np.float64, copy=False)
     import pandas as pd
 
+    if isinstance(column, pd.Series) and pd.api.types.is_numeric_dtype(column.dtype):
+        return np.asarray(column.to_numpy("float64", na_value=np.nan))
     given = pd.to_numeric(pd.Series(np.asarray(column, object)), errors="coerce")
     return np.asarray(given.astype("float64").to_numpy())
 
@@ -53,7 +55,8 @@ def micros(column: Any) -> npt.NDArray[np.int64]:
         return column.astype("datetime64[us]").view(np.int64)
     import pandas as pd
 
-    return np.asarray(pd.to_datetime(pd.Series(np.asarray(column)), utc=True).dt.as_unit("us").astype("int64"))
+    given = column if isinstance(column, pd.Series) else pd.Series(np.asarray(column))
+    return np.asarray(pd.to_datetime(given, utc=True).dt.as_unit("us").astype("int64"))
 
 
 def hour_of_day(at: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -82,3 +85,24 @@ def ratio(of: npt.NDArray[np.float64], to: npt.NDArray[np.float64]) -> npt.NDArr
     """
     there = to > 0
     return np.where(there, of, np.nan) / np.where(there, to, 1.0)
+
+
+def occurrences(lists: Any, values: Any) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return how often each row's list holds the row's value, and how long the list is; 0 and 0 where it is missing.
+
+    Args:
+        lists: Lists or arrays, shape (rows,); null or NaN for none.
+        values: What is looked for, shape (rows,), of the items' type.
+
+    >>> occurrences([[1, 2, 2], [3], None, []], [2, 2, 2, 2])
+    (array([2, 0, 0, 0]), array([3, 1, 0, 0]))
+    """
+    given = [one if isinstance(one, list | tuple | np.ndarray) else () for one in lists]
+    sizes = np.fromiter(map(len, given), np.int64, len(given))
+    times = np.zeros(len(given), np.int64)
+    there = np.flatnonzero(sizes)
+    if len(there):
+        items = np.concatenate([given[row] for row in there])
+        equal = items == np.repeat(np.asarray(values)[there], sizes[there])
+        times[there] = np.add.reduceat(equal, np.cumsum(sizes[there]) - sizes[there], dtype=np.int64)
+    return times, sizes

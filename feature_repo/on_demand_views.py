@@ -3,7 +3,6 @@
 Their functions take a frame, as Feast hands it, or NumPy arrays, as serving does (tag `millrace.takes`).
 """
 
-import numpy as np
 import pandas as pd
 from feast import Field, RequestSource
 from feast.on_demand_feature_view import on_demand_feature_view
@@ -82,14 +81,12 @@ def amount_against_habit(inputs: pd.DataFrame) -> pd.DataFrame:
 )
 def against_last_purchases(inputs: pd.DataFrame) -> pd.DataFrame:
     """Seconds since the customer's last purchase, and whether this terminal is among the last ten."""
-    from contract.arrays import columns_like
+    from contract.arrays import columns_like, occurrences
     from contract.elapsed import seconds_since
 
-    given = zip(inputs["this_terminal"], inputs["last_terminals"], strict=True)
+    times, _ = occurrences(inputs["last_terminals"], inputs["this_terminal"])
     return columns_like(
         inputs,
         seconds_since_last=seconds_since(inputs["last_transaction_at"], inputs["event_timestamp"]),
-        terminal_among_last_ten=np.array(
-            [int(seen is not None and not np.isscalar(seen) and terminal in seen) for terminal, seen in given], "int64"
-        ),
+        terminal_among_last_ten=(times > 0).astype("int64"),
     )

@@ -91,23 +91,17 @@ def watch_lengths(inputs: pd.DataFrame) -> pd.DataFrame:
 )
 def candidate_context(inputs: pd.DataFrame) -> pd.DataFrame:
     """How fresh the video is, and how it stands to what the user clicked last."""
-    from contract.arrays import columns_like, hour_of_day, micros
+    from contract.arrays import columns_like, hour_of_day, micros, occurrences, ratio
     from contract.elapsed import seconds_since
 
     now = micros(inputs["event_timestamp"])
-    shares, seen = [], []
-    given = zip(
-        inputs["this_category"], inputs["this_video"], inputs["last_categories"], inputs["last_videos"], strict=True
-    )
-    for category, video, categories, videos in given:
-        known = [] if categories is None or np.isscalar(categories) else list(categories)
-        shares.append(known.count(category) / len(known) if known else np.nan)
-        seen.append(int(videos is not None and not np.isscalar(videos) and video in videos))
+    clicks, among = occurrences(inputs["last_categories"], inputs["this_category"])
+    seen, _ = occurrences(inputs["last_videos"], inputs["this_video"])
     return columns_like(
         inputs,
         age_hours=(now - micros(inputs["uploaded_at"])) / 3_600_000_000,
         hour_of_day=hour_of_day(now),
         hours_since_click=seconds_since(inputs["last_click_at"], inputs["event_timestamp"]) / 3600,
-        share_of_last=np.array(shares, "float64"),
-        seen_before=np.array(seen, "int64"),
+        share_of_last=ratio(clicks, among),
+        seen_before=(seen > 0).astype("int64"),
     )

@@ -22,6 +22,7 @@ from training.data.task import TrainingTask
 from training.errors import TrainingError
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from feast import FeatureStore
 
 ROW = "millrace_row"  # carries an event's position through the offline store, which may reorder rows
@@ -122,7 +123,7 @@ def build_training_set(
         "events": {"rows": len(events), **describe_label_files(declared, start, end)},
         **read_provenance(joined.schema),
     }
-    features = _in_order(declared, joined.to_pandas(), len(events))
+    features = _in_order(declared, joined, len(events))
     numbers = {name: _numbers(declared.service, name, features[name]) for name in declared.features}
     return TrainingSet(
         service=declared.service,
@@ -155,20 +156,23 @@ def _entity_frame(declared: TrainingTask, events: pd.DataFrame) -> pd.DataFrame:
     return entities
 
 
-def _in_order(declared: TrainingTask, joined: pd.DataFrame, rows: int) -> pd.DataFrame:
-    """Put the joined rows back in the events' order; exactly one for each event."""
-    missing = [name for name in declared.features if name not in joined]
+def _in_order(declared: TrainingTask, joined: pa.Table, rows: int) -> pd.DataFrame:
+    """Return the features of the joined rows in the events' order; exactly one row for each event."""
+    missing = [name for name in declared.features if name not in joined.column_names]
     if missing:
         raise TrainingError(
             f"{declared.service}: the offline store returned no column {missing[0]}; run `make apply`, so that the "
             "registry and the views agree."
         )
-    if len(joined) != rows or joined[ROW].nunique() != rows:
+    given = joined[ROW].to_numpy()
+    if not np.array_equal(np.sort(given), np.arange(rows)):
         raise TrainingError(
             f"{declared.service}: the offline store returned {len(joined)} rows for {rows} label events; use "
             "offline_store: {type: stores.asof_offline.AsofOfflineStore}, which keeps every row once."
         )
-    return joined.sort_values(ROW, ignore_index=True)
+    features = joined.select(list(declared.features)).to_pandas()  # lists that only on-demand views read stay behind
+    in_order = np.array_equal(given, np.arange(rows))
+    return features if in_order else features.iloc[np.argsort(given)].reset_index(drop=True)
 
 
 def _numbers(service: str, name: str, values: pd.Series[float]) -> npt.NDArray[np.float64]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from training.data.dataset import TrainingSet, build_training_set
@@ -139,7 +140,16 @@ def test_offline_store_that_loses_rows_is_refused() -> None:
 
     declared = TrainingTask("s", "y", "src", "p", "t", "id", timedelta(0), None, ("k",), (), ("v__f",))
     with pytest.raises(TrainingError, match=r"returned 1 rows for 2 label events; use offline_store"):
-        _in_order(declared, pd.DataFrame({"v__f": [1.0], "millrace_row": [0]}), 2)
+        _in_order(declared, pa.table({"v__f": [1.0], "millrace_row": [0]}), 2)
+
+
+def test_rows_in_another_order_come_back_in_that_of_the_events() -> None:
+    from training.data.dataset import _in_order
+    from training.data.task import TrainingTask
+
+    declared = TrainingTask("s", "y", "src", "p", "t", "id", timedelta(0), None, ("k",), (), ("v__f",))
+    joined = pa.table({"v__f": [2.0, 0.0, 1.0], "v__list": [[1], [], None], "millrace_row": [2, 0, 1]})
+    assert _in_order(declared, joined, 3).to_dict("list") == {"v__f": [0.0, 1.0, 2.0]}
 
 
 @pytest.mark.parametrize(
