@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from training.measures.bootstrap import Counts, Draws, Statistic
+
 
 def daily_key_precision(
     days: pd.Series[pd.Timestamp],
@@ -47,3 +49,38 @@ def daily_key_precision(
         if remove_found:
             found.update(hits)
     return pd.Series(shares, dtype="float64")
+
+
+def of_keys(
+    days: pd.Series[pd.Timestamp],
+    keys: pd.Series[int],
+    labels: npt.NDArray[np.int64],
+    scores: npt.NDArray[np.float64],
+    k: int = 100,
+) -> Statistic:
+    """Return `key_precision_at_k`, the mean of `daily_key_precision` with found keys removed, of keys that are drawn whole.
+
+    A key that is drawn twice counts as two. So the counts must be of clusters that are the keys, or hold them.
+    """
+    rows = pd.DataFrame({"day": days.array, "key": keys.array, "label": labels, "score": scores})
+    rows["row"] = np.arange(len(rows))
+    by_day = rows.groupby(["day", "key"], as_index=False).agg(
+        label=("label", "max"), score=("score", "max"), row=("row", "first")
+    )
+    ranked = by_day.sort_values(["day", "score", "key"], ascending=[True, False, True])
+    ranked["key"] = pd.factorize(ranked["key"])[0]
+    number = int(ranked["key"].max()) + 1 if len(ranked) else 0
+    each = [tuple(of_day[c].to_numpy() for c in ("row", "key", "label")) for _, of_day in ranked.groupby("day")]
+
+    def statistic(counts: Counts) -> Draws:
+        open_ = np.ones((len(counts), number), dtype=np.bool_)
+        shares = []
+        for row, key, label in each:
+            drawn = counts[:, row] * open_[:, key]
+            so_far = np.cumsum(drawn, axis=1)
+            hits = (drawn - np.clip(so_far - k, 0, drawn)) * label  # of each key as many as fit below k
+            shares.append(hits.sum(axis=1) / k)
+            open_[:, key] &= hits == 0
+        return {"key_precision_at_k": np.mean(shares, axis=0) if shares else np.full(len(counts), np.nan)}
+
+    return statistic
