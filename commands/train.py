@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from commands.gates import training_gate
 from commands.plan import read_plans
 from commands.settings import SettingError, read_number, read_whole
-from training.data.split import TemporalSplit
+from training.data.split import TemporalSplit, read_day
 from training.data.task import default_service, read_task
+from training.measures.costs import Costs
 from training.options import TrainingOptions
 from training.reports.table import describe_training
 from training.result import TrainResult
@@ -44,6 +45,7 @@ def train_service(
 
 def read_options(env: Mapping[str, str] | None = None) -> TrainingOptions:
     """Read TRAIN and TEST (spans of days such as `2018-07-25:2018-08-01`, the end open), or TRAIN_DAYS and TEST_DAYS;
+    HISTORY (1: train on all days there are before the gap), KNOWN_SINCE (a day), COSTS, SEGMENT,
     THRESHOLD, K, LIMIT, SEED and ALIAS.
 
     Raises:
@@ -65,6 +67,10 @@ def read_options(env: Mapping[str, str] | None = None) -> TrainingOptions:
         k=read_whole("K", 100),
         limit=read_whole("LIMIT", 1) if env.get("LIMIT") else None,
         alias=env.get("ALIAS") or None,
+        known_since=read_day("known since", env["KNOWN_SINCE"]) if env.get("KNOWN_SINCE") else None,
+        costs=Costs.parse(env["COSTS"]) if env.get("COSTS") else None,
+        segments=tuple(env.get("SEGMENT", "").replace(",", " ").split()),
+        history=env.get("HISTORY", "") not in ("", "0"),
     )
 
 

@@ -15,13 +15,15 @@ version is set. The booster's attributes
 | `millrace.columns` | JSON list of full feature names (`view__feature`), in the order of the matrix's columns |
 | `millrace.version` | the version, equal to the folder's name |
 | `millrace.predicts` | `binary`, `regression` or `ranking`; `binary` where it is absent |
+| `millrace.calibration` | what makes a score a probability, see `contract.calibration`; absent where scores stay as they are |
 | `millrace.label` | `<file source>:<column>`, what is predicted |
 | `millrace.split` | JSON object: `train_from`, `train_to`, `test_from`, `test_to`, ISO dates; `_to` exclusive |
 | `millrace.metrics` | JSON object: the test metrics |
 | `millrace.trained_at` | ISO 8601 instant, UTC |
 
-The matrix is float64 or float32, NaN where a value is missing, booleans 0 and 1. `inplace_predict` gives a probability for
-`binary`, the value for `regression`, and what candidates are ordered by for `ranking`.
+The matrix is float64 or float32, NaN where a value is missing, booleans 0 and 1. `inplace_predict` gives a score in
+[0, 1] for `binary`, which `ModelFile.calibrated` makes a probability, the value for `regression`, and what candidates are
+ordered by for `ranking`.
 """
 
 from __future__ import annotations
@@ -33,6 +35,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+import numpy.typing as npt
+
+from contract.calibration import Calibration, CalibrationError
 from workspace.files import write_whole
 
 if TYPE_CHECKING:
@@ -59,7 +65,16 @@ class ModelFile:
     split: dict[str, str]
     trained_at: datetime
     predicts: str = "binary"
+    calibration: Calibration | None = None
     booster: xgb.Booster = field(repr=False, compare=False, kw_only=True)
+
+    def calibrated(self, scores: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return what the model answers, of what its trees give."""
+        return scores if self.calibration is None else self.calibration.apply(scores)
+
+    def predict(self, matrix: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """Return the model's answer for each row of a matrix of its columns, shape (rows,)."""
+        return self.calibrated(np.asarray(self.booster.inplace_predict(matrix, validate_features=False), "float64"))
 
 
 def save_model(
@@ -73,6 +88,7 @@ def save_model(
     split: dict[str, str],
     trained_at: datetime,
     predicts: str = "binary",
+    calibration: Calibration | None = None,
 ) -> ModelFile:
     """Write a booster with its attributes to `<models>/<service>/<version>/model.ubj`; `CURRENT` stays as it is.
 
@@ -94,6 +110,8 @@ def save_model(
         "trained_at": trained_at.isoformat(),
         "predicts": predicts,
     }
+    if calibration is not None:
+        texts["calibration"] = calibration.to_json()
     stamped = booster.copy()
     stamped.set_attr(**{PREFIX + name: text for name, text in texts.items()})
     digest = hashlib.sha256(bytes(stamped.save_raw("ubj"))).hexdigest()[:8]
@@ -101,7 +119,8 @@ def save_model(
     stamped.set_attr(**{PREFIX + "version": version})
     path = models / service / version / FILE
     write_whole(path, bytes(stamped.save_raw("ubj")), durable=True)
-    return ModelFile(path, service, columns, version, label, metrics, split, trained_at, predicts, booster=stamped)
+    said = (service, columns, version, label, metrics, split, trained_at, predicts, calibration)
+    return ModelFile(path, *said, booster=stamped)
 
 
 def load_model(path: Path) -> ModelFile:
@@ -136,6 +155,11 @@ def load_model(path: Path) -> ModelFile:
             f"{path}: names {len(columns)} columns, its trees use {booster.num_features()}; write the columns it was "
             "trained on, in order."
         )
+    curve = texts.get(PREFIX + "calibration")
+    try:
+        calibration = Calibration.from_json(str(curve)) if curve else None
+    except CalibrationError as error:
+        raise ModelFileError(f"{path}: {error}") from None
     return ModelFile(
         path=path,
         service=said["service"],
@@ -146,6 +170,7 @@ def load_model(path: Path) -> ModelFile:
         split=split,
         trained_at=datetime.fromisoformat(said["trained_at"]),
         predicts=str(texts.get(PREFIX + "predicts") or "binary"),
+        calibration=calibration,
         booster=booster,
     )
 

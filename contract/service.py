@@ -97,6 +97,8 @@ class Service:
         group: For a ranking: the event column whose equal values are one list of candidates.
         decides_on: The topic whose events are the moments of decision; None where none is named.
         drop_known: The event column whose known positives leave the test; None for none.
+        costs: What a missed positive and an alert cost, as the tag says it; None where it says nothing.
+        segments: Event columns or features by whose parts a model is measured.
     """
 
     name: str
@@ -110,6 +112,8 @@ class Service:
     group: str | None = None
     decides_on: str | None = None
     drop_known: str | None = None
+    costs: str | None = None
+    segments: tuple[str, ...] = ()
 
 
 def read_service(store: FeatureStore, name: str) -> Service:
@@ -144,6 +148,8 @@ def read_service(store: FeatureStore, name: str) -> Service:
         group=tags.get("group"),
         decides_on=tags.get("decides_on"),
         drop_known=tags.get("drop_known"),
+        costs=tags.get("costs"),
+        segments=tuple(tags.get("segments", "").replace(",", " ").split()),
     )
 
 

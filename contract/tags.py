@@ -37,6 +37,8 @@ TAGS: Final[dict[Tagged, dict[str, str]]] = {
         "group": "for a ranking: the event column whose equal values are one list of candidates",
         "decides_on": "the topic whose events are the moments of decision",
         "drop_known": "an event column; keys that are known to be positive leave the test",
+        "costs": "what a missed positive and an alert cost, such as missed=amount alert=5",
+        "segments": "event columns or features by whose parts a model is measured, such as country, amount",
     },
     "on demand": {"takes": "arrays, where the function takes a mapping of NumPy arrays as well as a frame"},
     "request": {"fill.": "the request field or event column that fills a field of another name"},

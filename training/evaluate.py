@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import xgboost as xgb
 
 from training.data.dataset import TrainingSet
 from training.data.known_keys import without_known_positives
 from training.data.label_events import read_label_events
 from training.data.split import TemporalSplit
 from training.data.task import TrainingTask
-from training.fitting.model import ModelParams, choose_threshold, predict
-from training.measures.key_precision import daily_key_precision
+from training.fitting.fitted import FALLBACK_THRESHOLD, FittedModel
+from training.measures.alerts import AlertRow, alert_table
+from training.measures.binary import BinaryTest
+from training.measures.bootstrap import Statistic, draw_counts
 from training.measures.measured import Measured
-from training.measures.metrics import Scores, measure
 from training.measures.ranking import measure_ranking
-from training.measures.regression import measure_regression
+from training.measures.regression import measure_regression, of_errors
+from training.measures.segments import Segment, segment_table
+from training.measures.statistics import of_order
 from training.options import TrainingOptions
 
-FALLBACK_THRESHOLD = 0.5
+LEAST_FOR_SEGMENTS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,79 +38,100 @@ class Evaluation:
         scores: The model's answers for `tested`, shape (rows,).
         metrics: What was measured.
         daily: Each day's key precision; empty without a key.
-        threshold_from: How the threshold was found, for people; empty where there is none.
+        raw: What the trees gave before the calibration, shape (rows,).
+        alerts: What several thresholds give; empty for what is not binary.
+        segments: The parts of the rows that were asked for.
     """
 
     tested: TrainingSet
     asked: TrainingSet
     scores: npt.NDArray[np.float64]
     metrics: Measured
-    daily: pd.Series[float]
-    threshold_from: str = ""
+    raw: npt.NDArray[np.float64]
+    daily: pd.Series[float] = field(default_factory=lambda: pd.Series(dtype="float64"))
+    alerts: tuple[AlertRow, ...] = ()
+    segments: tuple[Segment, ...] = ()
 
 
 def evaluate(
     task: TrainingTask,
     split: TemporalSplit,
     options: TrainingOptions,
-    params: ModelParams,
-    booster: xgb.Booster,
+    fitted: FittedModel,
     training: TrainingSet,
     asked: TrainingSet,
 ) -> Evaluation:
     """Measure a model that was fitted to `training` on the rows of `asked` that count."""
+    tested = rows_that_count(task, split, options, training, asked)
+    raw = fitted.raw(tested.matrix)
+    scores = fitted.calibrated(raw)
     if task.predicts == "regression":
-        scores = predict(booster, asked.matrix)
-        return Evaluation(asked, asked, scores, measure_regression(asked.labels, scores, training.labels), _no_days())
+        parts = _segments(task, options, tested, scores, draw_counts(len(tested), seed=options.seed))
+        metrics = measure_regression(tested.labels, scores, training.labels)
+        return Evaluation(tested, asked, scores, metrics, raw, segments=parts)
     if task.predicts == "ranking":
-        tested = without_shared_lists(asked, training)
-        scores = predict(booster, tested.matrix)
-        return Evaluation(tested, asked, scores, measure_ranking(tested.labels, scores, tested.groups), _no_days())
-    threshold, threshold_from = _threshold(training, options, params)
-    tested = _without_known(task, asked, split)
-    scores = predict(booster, tested.matrix)
-    daily = _daily(task, tested, scores, options.k)
-    metrics = measure(tested.labels, scores, threshold, options.k, float(daily.mean()) if len(daily) else None)
-    return Evaluation(tested, asked, scores, metrics, daily, threshold_from)
+        return Evaluation(tested, asked, scores, measure_ranking(tested.labels, scores, tested.groups), raw)
+    threshold = FALLBACK_THRESHOLD if fitted.threshold is None else fitted.threshold
+    costs = options.costs or task.costs
+    missing = costs.of_missing(tested.frame, tested.labels) if costs else None
+    test = BinaryTest(
+        labels=tested.labels,
+        scores=scores,
+        days=tested.frame[task.timestamp].dt.floor("D"),
+        keys=tested.frame[task.drop_known] if task.drop_known and len(tested) else None,
+        threshold=threshold,
+        k=options.k,
+        costs=costs,
+        missing=missing,
+    )
+    counts = test.draw(options.seed)
+    return Evaluation(
+        tested,
+        asked,
+        scores,
+        test.measure(counts),
+        raw,
+        daily=test.daily(),
+        alerts=alert_table(tested.labels, scores, threshold, counts, costs, missing),
+        segments=_segments(task, options, tested, scores, counts),
+    )
 
 
-def without_shared_lists(test: TrainingSet, training: TrainingSet) -> TrainingSet:
-    """Leave out the test rows of a list that training has seen a part of: a list is never cut."""
-    return test.where(~test.frame[test.group].isin(training.frame[test.group].unique()))
-
-
-def _threshold(training: TrainingSet, options: TrainingOptions, params: ModelParams) -> tuple[float, str]:
-    if options.threshold is not None:
-        return options.threshold, "given"
-    chosen = choose_threshold(training, params, options.seed)
-    if chosen is None:
-        return FALLBACK_THRESHOLD, "too few positives in the training span to choose one"
-    return chosen, "the best F1 on the last quarter of the training rows, held out"
-
-
-def _without_known(task: TrainingTask, test: TrainingSet, split: TemporalSplit) -> TrainingSet:
-    """Leave out the test rows whose key is known to be positive before their day."""
+def rows_that_count(
+    task: TrainingTask, split: TemporalSplit, options: TrainingOptions, training: TrainingSet, asked: TrainingSet
+) -> TrainingSet:
+    """Leave out what a test would be too easy with: keys known to be positive, lists that training has seen a part of."""
+    if task.predicts == "ranking":
+        return asked.where(~asked.frame[asked.group].isin(training.frame[asked.group].unique()))
     if task.drop_known is None:
-        return test
-    events = read_label_events(task, split.train_from, split.test_to, [task.drop_known])
+        return asked
+    since = options.known_since or split.train_from
+    events = read_label_events(task, since, split.test_to, [task.drop_known])
     stay = without_known_positives(
-        test.frame,
+        asked.frame,
         events,
         key=task.drop_known,
         timestamp=task.timestamp,
         label=task.label,
-        train_from=split.train_from,
+        train_from=since,
         known_after=task.known_after,
     )
-    return test.where(stay)
+    return asked.where(stay)
 
 
-def _daily(task: TrainingTask, test: TrainingSet, scores: Scores, k: int) -> pd.Series[float]:
-    if task.drop_known is None or not len(test):
-        return _no_days()
-    days = test.frame[task.timestamp].dt.floor("D")
-    return daily_key_precision(days, test.frame[task.drop_known], test.labels, scores, k)
+def _segments(
+    task: TrainingTask, options: TrainingOptions, tested: TrainingSet, scores: npt.NDArray[np.float64], counts: Any
+) -> tuple[Segment, ...]:
+    if len(tested) < LEAST_FOR_SEGMENTS:
+        return ()
 
+    def statistic(rows: npt.NDArray[np.int64]) -> Statistic:
+        if task.predicts == "regression":
+            return of_errors(tested.labels[rows], scores[rows])
+        return of_order(tested.labels[rows], scores[rows], options.k)
 
-def _no_days() -> pd.Series[float]:
-    return pd.Series(dtype="float64")
+    return tuple(
+        part
+        for column in options.segments or task.segments
+        for part in segment_table(column, tested.frame, tested.labels, statistic, counts)
+    )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from contract.model_aliases import ALIAS, CHAMPION
 from training.data.split import TemporalSplit
 from training.errors import TrainingError
 from training.fitting.model import ModelParams
+from training.measures.costs import Costs
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,11 @@ class TrainingOptions:
         k: For the precisions at k.
         limit: At most this many events to train on and to test on, spread evenly; all when None.
         alias: What the model is to be known as, for an experiment; it becomes the champion when None.
+        known_since: Keys that were positive since then leave the test, where the service names a key; the first training
+            day when None.
+        costs: What a missed positive and an alert cost; what the service's tag says when None.
+        segments: Columns by whose parts the model is measured; those of the service's tag when empty.
+        history: Whether to train on all days there are labels for before the gap; for a split that is given it is moot.
 
     Raises:
         TrainingError: The threshold is not a probability, or the alias cannot be one.
@@ -38,6 +45,10 @@ class TrainingOptions:
     k: int = 100
     limit: int | None = None
     alias: str | None = None
+    known_since: datetime | None = None
+    costs: Costs | None = None
+    segments: tuple[str, ...] = ()
+    history: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""

@@ -8,9 +8,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from training.data.split import TemporalSplit
 from training.fitting.model import ModelParams
+from training.measures.alerts import AlertRow
 from training.measures.measured import Measured
+from training.measures.segments import Segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +24,21 @@ class Count:
 
     rows: int
     positives: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """The test rows, for plots.
+
+    Attributes:
+        labels: Shape (rows,).
+        scores: The model's answers, shape (rows,).
+        raw: What its trees gave before the calibration, shape (rows,); the same where there is none.
+    """
+
+    labels: npt.NDArray[Any]
+    scores: npt.NDArray[np.float64]
+    raw: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +76,9 @@ class TrainResult:
         model: The model file.
         report: The HTML report.
         seconds: How long the run took.
+        calibrated_by: Which calibration was chosen and why, for people; empty for what is not binary.
+        alerts: What several thresholds give.
+        segments: Parts of the test rows by themselves.
     """
 
     service: str
@@ -79,6 +102,9 @@ class TrainResult:
     model: Path
     report: Path
     seconds: float
+    calibrated_by: str = ""
+    alerts: tuple[AlertRow, ...] = ()
+    segments: tuple[Segment, ...] = ()
 
     @property
     def chance(self) -> dict[str, float]:
@@ -109,4 +135,7 @@ class TrainResult:
             "provenance": {part: dict(made_of) for part, made_of in self.provenance.items()},
             "model": str(self.model),
             "seconds": round(self.seconds, 3),
+            "calibrated_by": self.calibrated_by,
+            "alerts": [asdict(row) for row in self.alerts],
+            "segments": [asdict(part) for part in self.segments],
         }

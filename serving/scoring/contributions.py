@@ -1,7 +1,7 @@
 """Says how much each feature moved a score: exact SHAP values of the trees, by XGBoost itself.
 
 Lundberg and others, "Consistent individualized feature attribution for tree ensembles", 2018. The contributions of a row and
-the base add up to the margin: the score before the logistic function where a service is binary, else the score itself.
+the base add up to the margin: the score before calibration and logistic function where a service is binary, else the score itself.
 """
 
 from __future__ import annotations

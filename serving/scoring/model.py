@@ -37,10 +37,10 @@ class Model:
             matrix: Shape (n, len(columns)), float32, NaN where missing, nothing infinite.
 
         Returns:
-            Shape (n,), float32.
+            Shape (n,), float32; probabilities where the model is calibrated.
         """
         scores: npt.NDArray[np.float32] = self._predict(matrix, validate_features=False)
-        return scores
+        return self.file.calibrated(scores)
 
 
 def read_model(path: Path) -> Model:

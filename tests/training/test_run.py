@@ -104,7 +104,8 @@ def test_report_needs_nothing_but_itself(result: TrainResult) -> None:
 
 def test_table_shows_every_metric_beside_chance(result: TrainResult) -> None:
     table = describe_training(result)
-    assert f"AUROC                         {result.metrics.auroc:.4f}   0.5000" in table
+    low, high = result.metrics.intervals["auroc"]
+    assert f"AUROC                         {result.metrics.auroc:.4f}   0.5000  {low:.4f} to {high:.4f}" in table
     assert str(result.report) in table
 
 

@@ -146,6 +146,18 @@ def _midnight(at: datetime) -> datetime:
     return at.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
+def read_day(name: str, text: str) -> datetime:
+    """Read a day such as `2018-07-25`, midnight UTC.
+
+    Raises:
+        TrainingError: It is none.
+    """
+    try:
+        return datetime.strptime(text.strip(), "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError as error:
+        raise TrainingError(f"{name}: {text!r} is not a day; write one such as 2018-07-25.") from error
+
+
 def _parse_span(name: str, text: str) -> tuple[datetime, datetime]:
     start, colon, end = text.partition(":")
     try:

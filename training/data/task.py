@@ -11,6 +11,7 @@ from contract.service import EVENT_TIMESTAMP, Service, labelled_services, read_s
 from contract.tags import DeclarationError
 from contract.types import is_number
 from training.errors import TrainingError
+from training.measures.costs import Costs
 
 if TYPE_CHECKING:
     from feast import FeatureStore
@@ -35,6 +36,8 @@ class TrainingTask:
         predicts: `binary` (1 or 0), `regression` (a number) or `ranking` (a relevance, 0, 1, 2, ...).
         group: For a ranking: the event column whose equal values are one list of candidates.
         arrived: The column that says when a label became known (rule 12); empty where nobody notes it.
+        costs: What a missed positive and an alert cost; None where nobody says.
+        segments: Event columns or features by whose parts the model is measured.
     """
 
     service: str
@@ -51,6 +54,8 @@ class TrainingTask:
     predicts: str = "binary"
     group: str | None = None
     arrived: str = ""
+    costs: Costs | None = None
+    segments: tuple[str, ...] = ()
 
 
 def read_task(store: FeatureStore, name: str) -> TrainingTask:
@@ -108,6 +113,8 @@ def task_of(service: Service) -> TrainingTask:
         predicts=service.predicts,
         group=service.group,
         arrived=label.arrived,
+        costs=Costs.parse(service.costs) if service.costs else None,
+        segments=service.segments,
     )
 
 

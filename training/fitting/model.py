@@ -8,16 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import xgboost as xgb
 
 from training.errors import TrainingError
-from training.measures.metrics import best_f1_threshold
 
 if TYPE_CHECKING:
     from training.data.dataset import TrainingSet
-
-HOLD_OUT = 0.25
 
 OBJECTIVES = {"binary": "binary:logistic", "regression": "reg:squarederror", "ranking": "rank:ndcg"}
 
@@ -112,20 +108,3 @@ def predict(booster: xgb.Booster, matrix: npt.NDArray[np.float64]) -> npt.NDArra
         matrix: Shape (rows, features), the columns in the model's order, NaN where missing.
     """
     return np.asarray(booster.inplace_predict(matrix, validate_features=False), dtype="float64")
-
-
-def choose_threshold(training_set: TrainingSet, params: ModelParams | None = None, seed: int = 7) -> float | None:
-    """Choose the alert threshold on training data alone: the best F1 on its last quarter, by a model of the rest.
-
-    A model's scores on rows it was fitted to are far too sure, so they cannot choose a threshold. The rows are in the
-    order of time; the last quarter is held out. The model that is kept is fitted to all rows.
-
-    Returns:
-        The threshold in [0, 1], or None when either part holds one class only.
-    """
-    first = int(len(training_set) * (1 - HOLD_OUT))
-    before = pd.Series(np.arange(len(training_set)) < first)
-    fit, held_out = training_set.where(before), training_set.where(~before)
-    if not 0 < fit.positives < len(fit) or not held_out.positives:
-        return None
-    return best_f1_threshold(held_out.labels, predict(train_model(fit, params, seed), held_out.matrix))

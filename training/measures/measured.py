@@ -14,6 +14,7 @@ class Measured(Protocol):
         HEADLINES: The metrics that a report puts first.
         rows: Number of rows.
         reasons: (metric, why it is undefined), for those that are.
+        intervals: By metric: the 95 % bootstrap interval, for those that have one.
     """
 
     MEANING: ClassVar[Mapping[str, tuple[str, str]]]
@@ -26,6 +27,10 @@ class Measured(Protocol):
     @property
     def reasons(self) -> tuple[tuple[str, str], ...]:
         """Return (metric, why it is undefined), for those that are."""
+
+    @property
+    def intervals(self) -> Mapping[str, tuple[float, float]]:
+        """Return the 95 % bootstrap intervals by metric."""
 
     def chance(self) -> dict[str, float]:
         """Return what a model that knows nothing reaches on the same rows; metrics without such a value are left out."""

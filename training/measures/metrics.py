@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 import numpy as np
@@ -30,11 +30,18 @@ MEANING: Mapping[str, tuple[str, str]] = {
         "precision averaged over all recalls: the area under the precision-recall curve",
     ),
     "log_loss": ("Log loss", "how wrong the scores are as probabilities; lower is better"),
+    "brier": ("Brier score", "their mean squared error; lower is better"),
     "ndcg": ("NDCG", "how near the top the positives are ranked, 1 when all come first"),
     "precision_at_k": ("Precision at {k}", "of the k rows scored highest, the share that is positive"),
     "key_precision_at_k": (
         "Key precision at {k}, daily",
         "of the k keys scored highest each day, the share with a positive; mean over the days",
+    ),
+    "ndcg_daily": ("NDCG, daily", "how near the top of its day the positives are ranked; mean over the days"),
+    "precision_at_k_daily": ("Precision at {k}, daily", "of the k rows scored highest each day; mean over the days"),
+    "cost": (
+        "Cost of a row",
+        "what missed positives and alerts cost at the threshold, by the cost table; lower is better",
     ),
 }
 """By metric: its title and what it says."""
@@ -49,9 +56,11 @@ class Metrics:
         positives: Number of rows with label 1.
         threshold: The score from which on a row counts as an alert (inclusive).
         k: How many rows, or keys a day, the two precisions at k look at.
+        no_model: What a row costs without alerts, or with nothing but alerts, whichever is less; None without a cost table.
         reasons: (metric, why it is None), for those that are.
+        intervals: By metric: the 95 % bootstrap interval, for those that have one.
 
-    The others are shares in [0, 1], but for `log_loss`, in nats from 0 up; `MEANING` describes each.
+    The others are shares in [0, 1], but for `log_loss`, in nats from 0 up, and `cost`; `MEANING` describes each.
     """
 
     MEANING: ClassVar[Mapping[str, tuple[str, str]]] = MEANING
@@ -67,15 +76,22 @@ class Metrics:
     auroc: float | None
     average_precision: float | None
     log_loss: float | None
+    brier: float | None
     ndcg: float | None
     precision_at_k: float | None
     key_precision_at_k: float | None
+    ndcg_daily: float | None = None
+    precision_at_k_daily: float | None = None
+    cost: float | None = None
+    no_model: float | None = None
     reasons: tuple[tuple[str, str], ...] = ()
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return all fields as JSON holds them; `reasons` as an object."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return values | {"reasons": dict(self.reasons)}
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        bounds = {name: list(found) for name, found in self.intervals.items()}
+        return values | {"reasons": dict(self.reasons), "intervals": bounds}
 
     def chance(self) -> dict[str, float]:
         """Return what scores that know nothing reach on the same rows."""
@@ -99,6 +115,7 @@ def measure(
     threshold: float,
     k: int = 100,
     key_precision: float | None = None,
+    others: Mapping[str, float | None] | None = None,
 ) -> Metrics:
     """Compute every metric of `MEANING`.
 
@@ -114,7 +131,9 @@ def measure(
         threshold: A row scored at or above it is an alert.
         k: For `precision_at_k`; rows of equal score count in their given order.
         key_precision: The mean of `training.measures.key_precision.daily_key_precision`, when the service names a key.
+        others: `ndcg_daily` and `precision_at_k_daily`, `cost` and `no_model`, as far as they are known.
     """
+    others = others or {}
     rows, positives, alerts = len(labels), int(labels.sum()), scores >= threshold
     none = {0: f"no positive among {rows} rows", rows: f"no negative among {rows} rows"} if rows else {0: "no rows"}
     one_class = none.get(positives)
@@ -129,9 +148,13 @@ def measure(
         "auroc": one_class,
         "average_precision": no_positive,
         "log_loss": None if rows else "no rows",
+        "brier": None if rows else "no rows",
         "ndcg": no_positive or ("one row has no ranking" if rows < 2 else None),
         "precision_at_k": few,
         "key_precision_at_k": "the service names no key (tag millrace.drop_known)" if key_precision is None else None,
+        "ndcg_daily": None if others.get("ndcg_daily") is not None else "no day has a positive",
+        "precision_at_k_daily": None if others.get("precision_at_k_daily") is not None else f"no day has {k} rows",
+        "cost": None if others.get("cost") is not None else "no cost table (tag millrace.costs, or COSTS=)",
     }
     compute: dict[str, Callable[[], Any]] = {
         "precision": lambda: sk.precision_score(labels, alerts, zero_division=0),
@@ -140,13 +163,17 @@ def measure(
         "auroc": lambda: sk.roc_auc_score(labels, scores),
         "average_precision": lambda: sk.average_precision_score(labels, scores),
         "log_loss": lambda: sk.log_loss(labels, scores, labels=[0, 1]),
+        "brier": lambda: ((scores - labels) ** 2).mean(),
         "ndcg": lambda: sk.ndcg_score([labels], [scores]),
         "precision_at_k": lambda: ordered[:k].mean(),
         "key_precision_at_k": lambda: key_precision,
+        "ndcg_daily": lambda: others["ndcg_daily"],
+        "precision_at_k_daily": lambda: others["precision_at_k_daily"],
+        "cost": lambda: others["cost"],
     }
-    values = {name: None if why[name] else float(compute[name]()) for name in MEANING}
+    values: dict[str, Any] = {name: None if why[name] else float(compute[name]()) for name in MEANING}
     reasons = tuple((name, reason) for name, reason in why.items() if reason)
-    return Metrics(rows, positives, threshold, k, **values, reasons=reasons)
+    return Metrics(rows, positives, threshold, k, **values, no_model=others.get("no_model"), reasons=reasons)
 
 
 def chance(measured: Metrics) -> dict[str, float]:
@@ -160,6 +187,9 @@ def chance(measured: Metrics) -> dict[str, float]:
     if 0 < share < 1:
         # The best constant score is the share itself; its loss is the entropy.
         baseline["log_loss"] = -share * math.log(share) - (1 - share) * math.log(1 - share)
+        baseline["brier"] = share * (1 - share)
+    if measured.no_model is not None:
+        baseline["cost"] = measured.no_model
     return baseline
 
 

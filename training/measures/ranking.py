@@ -9,11 +9,14 @@ Source of NDCG: Järvelin and Kekäläinen, *Cumulated gain-based evaluation of 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+
+from training.measures.bootstrap import Statistic, bootstrap, draw_counts, intervals
+from training.measures.statistics import of_means
 
 DOUBT = 3.0
 """How many standard errors a model must be ahead."""
@@ -36,6 +39,7 @@ class RankingMetrics:
         random_average_precision: `average_precision` of a random order, as expected.
         lead: By how many standard errors `ndcg_10` is above that of a random order.
         reasons: (metric, why it is undefined).
+        intervals: By metric: the 95 % bootstrap interval.
     """
 
     MEANING: ClassVar[Mapping[str, tuple[str, str]]] = {
@@ -58,6 +62,7 @@ class RankingMetrics:
     random_average_precision: float
     lead: float
     reasons: tuple[tuple[str, str], ...] = ()
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def chance(self) -> dict[str, float]:
         """Return what a random order reaches, as expected over the same lists."""
@@ -75,8 +80,9 @@ class RankingMetrics:
         return self.lead > DOUBT, f"NDCG@10 {self.ndcg_10:.3f} against {self.random_ndcg_10:.3f} of a random order"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all fields as JSON holds them; `reasons` as an object."""
-        return asdict(self) | {"reasons": dict(self.reasons)}
+        """Return all fields as JSON holds them."""
+        bounds = {name: list(found) for name, found in self.intervals.items()}
+        return asdict(self) | {"reasons": dict(self.reasons), "intervals": bounds}
 
 
 def measure_ranking(
@@ -113,7 +119,13 @@ def measure_ranking(
         random_ndcg_10=random_10,
         random_average_precision=random_precision,
         lead=float(ahead.mean()) / spread if spread else 0.0,
+        intervals=intervals(bootstrap(of_lists(table), draw_counts(len(table)))),
     )
+
+
+def of_lists(table: npt.NDArray[np.float64]) -> Statistic:
+    """Return the metrics of lists, shape (lists, 4 or more), as a statistic of how often each list was drawn."""
+    return of_means({name: table[:, column] for column, name in enumerate(RankingMetrics.MEANING)})
 
 
 def _measure_list(relevance: npt.NDArray[np.int64], scores: npt.NDArray[np.float64]) -> tuple[float, ...]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+
+from training.measures.bootstrap import Counts, Draws, Statistic, bootstrap, draw_counts, intervals
+from training.measures.statistics import of_means
 
 Floats = npt.NDArray[np.float64]
 
@@ -28,6 +31,7 @@ class RegressionMetrics:
         mean_rmse: `rmse` of predicting the training rows' mean everywhere.
         lead: By how many standard errors the squared error is below that of the training mean.
         reasons: (metric, why it is undefined).
+        intervals: By metric: the 95 % bootstrap interval.
     """
 
     MEANING: ClassVar[Mapping[str, tuple[str, str]]] = {
@@ -45,6 +49,7 @@ class RegressionMetrics:
     mean_rmse: float
     lead: float
     reasons: tuple[tuple[str, str], ...] = ()
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def chance(self) -> dict[str, float]:
         """Return what the training rows' median (`mae`) and mean (`rmse`, `r2`) reach."""
@@ -57,8 +62,9 @@ class RegressionMetrics:
         return self.lead > DOUBT, f"RMSE {self.rmse:.4g} against {self.mean_rmse:.4g} of the mean"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all fields as JSON holds them; `reasons` as an object."""
-        return asdict(self) | {"reasons": dict(self.reasons)}
+        """Return all fields as JSON holds them."""
+        bounds = {name: list(found) for name, found in self.intervals.items()}
+        return asdict(self) | {"reasons": dict(self.reasons), "intervals": bounds}
 
 
 def measure_regression(labels: Floats, predicted: Floats, training: Floats) -> RegressionMetrics:
@@ -86,4 +92,26 @@ def measure_regression(labels: Floats, predicted: Floats, training: Floats) -> R
         mean_rmse=float(of_mean.mean() ** 0.5),
         lead=float(ahead.mean()) / spread if spread else 0.0,
         reasons=() if total else (("r2", "all labels are equal"),),
+        intervals=intervals(bootstrap(of_errors(labels, predicted), draw_counts(len(labels)))),
     )
+
+
+def of_errors(labels: Floats, predicted: Floats) -> Statistic:
+    """Return `mae`, `rmse` and `r2`."""
+    shifted = labels - (labels.mean() if len(labels) else 0.0)
+    columns = {
+        "mae": np.abs(labels - predicted),
+        "squared": (labels - predicted) ** 2,
+        "label": shifted,
+        "label squared": shifted**2,
+    }
+    means = of_means(columns)
+
+    def statistic(counts: Counts) -> Draws:
+        found = means(counts)
+        variance = found["label squared"] - found["label"] ** 2
+        with np.errstate(divide="ignore", invalid="ignore"):
+            r2 = np.where(variance > 0, 1 - found["squared"] / variance, np.nan)
+        return {"mae": found["mae"], "rmse": np.sqrt(found["squared"]), "r2": r2}
+
+    return statistic

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from training.measures.metrics import Labels, Metrics, Scores
-from training.result import FeatureUse, TrainResult
+from training.result import FeatureUse, Tested, TrainResult
 
 BLUE, RED, GREY = "#2563eb", "#dc2626", "#94a3b8"
 _SHOWN = {
@@ -34,14 +34,14 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-def draw_plots(result: TrainResult, labels: Labels, scores: Scores) -> list[tuple[str, str]]:
+def draw_plots(result: TrainResult, tested: Tested) -> list[tuple[str, str]]:
     """Return (what the plot shows, SVG) for each plot the rows allow; curves need both classes.
 
     Args:
         result: The run, for its threshold, features and days.
-        labels: The test labels, shape (rows,).
-        scores: The model's answers, shape (rows,).
+        tested: Its test rows.
     """
+    labels, scores = tested.labels, tested.scores
     plots: list[tuple[str, str]] = []
     with mpl.rc_context(_STYLE):
         if not isinstance(result.metrics, Metrics):
@@ -61,9 +61,7 @@ def draw_plots(result: TrainResult, labels: Labels, scores: Scores) -> list[tupl
                     _precision_recall(labels, scores, threshold),
                 )
             )
-            plots.append(
-                ("Whether a score of 0.3 comes true three times in ten; bars: 95 %.", _calibration(labels, scores))
-            )
+            plots.append(("Whether a score of 0.3 comes true three times in ten; bars: 95 %.", _calibration(tested)))
         plots.append(("How the scores are spread, on a logarithmic scale.", _histogram(labels, scores, threshold)))
         if result.daily:
             plots.append(
@@ -109,10 +107,17 @@ def _precision_recall(labels: Labels, scores: Scores, threshold: float) -> str:
     return _svg(figure)
 
 
-def _calibration(labels: Labels, scores: Scores) -> str:
+def _calibration(tested: Tested) -> str:
     figure, axes = _square("Calibration", "score, mean of the bin", "share of positives")
     axes.plot([0, 1], [0, 1], color=GREY, linestyle="--")
+    labels, scores = tested.labels, tested.scores
     bins = np.minimum((scores * 10).astype("int64"), 9)
+    if (tested.raw != scores).any():
+        of_raw = np.minimum((tested.raw * 10).astype("int64"), 9)
+        there = [of_raw == bin_ for bin_ in np.unique(of_raw)]
+        means = [(float(tested.raw[one].mean()), float(labels[one].mean())) for one in there]
+        axes.plot(*zip(*means, strict=True), "x:", color=RED, label="before calibration")
+        axes.legend(loc="upper left", frameon=False)
     for bin_ in np.unique(bins):
         inside = bins == bin_
         low, share, high = _wilson(int(labels[inside].sum()), int(inside.sum()))

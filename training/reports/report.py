@@ -9,57 +9,76 @@ from datetime import timedelta
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from sklearn import metrics as sk
 
-from training.measures.metrics import Labels, Scores
 from training.reports.plots import draw_plots
-from training.result import TrainResult
+from training.result import Tested, TrainResult
 from workspace.files import write_whole
 
 
-def write_report(result: TrainResult, labels: Labels, scores: Scores, pages: Sequence[Path]) -> None:
+def write_report(result: TrainResult, tested: Tested, pages: Sequence[Path]) -> None:
     """Write the report to each of `pages` (`.html`), with a `.json` of the same name beside it.
 
     Args:
         result: The finished run.
-        labels: The test labels, shape (rows,).
-        scores: The model's answers, shape (rows,).
+        tested: Its test rows.
         pages: Where to write; folders are made, an older report is replaced in one step.
     """
-    page = render_report(result, labels, scores)
+    page = render_report(result, tested)
     facts = json.dumps(result.to_dict(), indent=2) + "\n"
     for path in pages:
         write_whole(path, page)
         write_whole(path.with_suffix(".json"), facts)
 
 
-def render_report(result: TrainResult, labels: Labels, scores: Scores) -> str:
+def render_report(result: TrainResult, tested: Tested) -> str:
     """Return the HTML page; see `write_report`."""
     environment = Environment(
         loader=PackageLoader("training.reports", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters["span"] = _span
+    environment.filters["number"] = _number
+    environment.filters["interval"] = interval_text
     return environment.get_template("report.html.j2").render(
         run=result,
         metrics=metric_rows(result),
-        plots=[(text, base64.b64encode(svg.encode()).decode()) for text, svg in draw_plots(result, labels, scores)],
+        plots=[(text, base64.b64encode(svg.encode()).decode()) for text, svg in draw_plots(result, tested)],
         days=_spans(result),
+        calibration=calibration_rows(tested) if result.calibrated_by else [],
     )
 
 
 def metric_rows(result: TrainResult) -> list[dict[str, str]]:
-    """Return for each metric its title, value, chance and meaning as texts; a missing value says why in `reason`."""
-    reasons = dict(result.metrics.reasons)
+    """Return for each metric its title, value, interval, chance and meaning as texts; a missing value says why in `reason`."""
+    reasons, bounds = dict(result.metrics.reasons), result.metrics.intervals
     return [
         {
             "name": name,
             "title": title.format(k=getattr(result.metrics, "k", "")),
             "value": _number(getattr(result.metrics, name)),
+            "interval": interval_text(bounds.get(name)),
             "chance": _number(result.chance.get(name)),
             "meaning": meaning,
             "reason": reasons.get(name, ""),
         }
         for name, (title, meaning) in result.metrics.MEANING.items()
     ]
+
+
+def calibration_rows(tested: Tested) -> list[tuple[str, str, str]]:
+    """Return (name, log loss, Brier score) of the scores before and after their calibration."""
+    if not len(tested.labels):
+        return []
+    found = []
+    for name, scores in (("before calibration", tested.raw), ("after it", tested.scores)):
+        loss, brier = sk.log_loss(tested.labels, scores, labels=[0, 1]), ((scores - tested.labels) ** 2).mean()
+        found.append((name, f"{loss:.5f}", f"{brier:.5f}"))
+    return found
+
+
+def interval_text(bounds: tuple[float, float] | None) -> str:
+    """Return an interval as people read it; nothing where there is none."""
+    return "" if bounds is None else f"{bounds[0]:.4f} to {bounds[1]:.4f}"
 
 
 def _number(value: float | None) -> str:

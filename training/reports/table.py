@@ -17,14 +17,15 @@ def describe_training(result: TrainResult) -> str:
     ]
     if result.drop_known:
         lines.append(f"  left out {result.drop_known} known positive that day  {_count(result.removed)}")
-    lines += ["", f"  {'metric':<28}{'test':>8}{'chance':>9}"]
+    lines += ["", f"  {'metric':<28}{'test':>8}{'chance':>9}  95 % interval"]
     lines += [
-        f"  {row['title']:<28}{row['value']:>8}{row['chance']:>9}" + (f"  {row['reason']}" if row["reason"] else "")
+        f"  {row['title']:<28}{row['value']:>8}{row['chance']:>9}  {row['reason'] or row['interval']}".rstrip()
         for row in metric_rows(result)
     ]
     lines.append("")
     if isinstance(result.metrics, Metrics):
         lines.append(f"  threshold {result.metrics.threshold:.4g}: {result.threshold_from}")
+        lines.append(f"  calibrated by {result.calibrated_by}")
     lines += [
         f"  model     {result.model}",
         f"  report    {result.report}",

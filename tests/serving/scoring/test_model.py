@@ -104,3 +104,21 @@ def test_service_does_not_start_with_a_model_that_does_not_fit(
     elsewhere = Workspace(workspace.repo, tmp_path, tmp_path / "feature_store.yaml")
     with pytest.raises(ModelError, match="not in feature service click_v1 of the registry"):
         build_scorers(elsewhere, config.services, SetupReader(elsewhere.models))
+
+
+def test_calibrated_model_scores_with_probabilities_in_the_same_order(tmp_path: Path, save_model: SaveModel) -> None:
+    import xgboost
+
+    from contract.calibration import Calibration
+
+    save_model(tmp_path, columns=("a__x", "a__y"))
+    path = tmp_path / "click_v1" / "v1" / "model.ubj"
+    plain, curve = read_model(path), Calibration(0.5, 0.8, -1.0)
+    booster = xgboost.Booster(model_file=path)
+    booster.set_attr(**{"millrace.calibration": curve.to_json()})
+    booster.save_model(path)
+    matrix = np.random.default_rng(0).normal(size=(200, 2)).astype(np.float32)
+    before, after = plain.predict(matrix), read_model(path).predict(matrix)
+    np.testing.assert_array_equal(after, curve.apply(before))
+    assert after.dtype == np.float32
+    assert (np.diff(after[np.argsort(before)]) >= 0).all()

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from contract.calibration import Calibration
 from contract.model_file import FILE, ModelFile, ModelFileError, current_version, load_model, save_model, set_current
 from training.data.dataset import TrainingSet
 from training.errors import TrainingError
-from training.fitting.model import ModelParams, choose_threshold, predict, train_model
+from training.fitting.model import ModelParams, predict, train_model
 
 AT = datetime(2024, 3, 11, 9, 30, 5, tzinfo=UTC)
 COLUMNS = ("ad__views", "ad__rate")
@@ -33,7 +34,9 @@ def load_current(models: Path, service: str) -> ModelFile:
     return load_model(models / service / current_version(models, service) / FILE)
 
 
-def save(models: Path, trained_at: datetime = AT, columns: tuple[str, ...] = COLUMNS) -> str:
+def save(
+    models: Path, trained_at: datetime = AT, columns: tuple[str, ...] = COLUMNS, calibration: Calibration | None = None
+) -> str:
     return save_model(
         train_model(training_set(), FEW),
         models,
@@ -43,6 +46,7 @@ def save(models: Path, trained_at: datetime = AT, columns: tuple[str, ...] = COL
         metrics={"auroc": 0.75, "f1": None},
         split={"train_from": "2024-03-01"},
         trained_at=trained_at,
+        calibration=calibration,
     ).version
 
 
@@ -55,6 +59,16 @@ def test_saved_model_loads_with_all_it_said_and_the_same_answers(tmp_path: Path)
     assert (loaded.label, loaded.metrics["auroc"], loaded.metrics["f1"]) == ("clicks:clicked", 0.75, None)
     rows = training_set()
     np.testing.assert_array_equal(predict(loaded.booster, rows.matrix), predict(train_model(rows, FEW), rows.matrix))
+
+
+def test_calibrated_model_answers_with_probabilities_and_an_older_one_as_before(tmp_path: Path) -> None:
+    rows, curve = training_set(), Calibration(0.5, 0.7, -1.0)
+    assert load_model(tmp_path / "ads" / save(tmp_path) / FILE).calibration is None
+    loaded = load_model(tmp_path / "ads" / save(tmp_path, calibration=curve) / FILE)
+    assert loaded.calibration == curve
+    raw = predict(loaded.booster, rows.matrix)
+    np.testing.assert_array_equal(loaded.predict(rows.matrix), curve.apply(raw))
+    assert (np.argsort(loaded.predict(rows.matrix), kind="stable") == np.argsort(raw, kind="stable")).all()
 
 
 def test_attributes_are_those_serving_reads(tmp_path: Path) -> None:
@@ -115,20 +129,6 @@ def test_one_class_cannot_be_fitted() -> None:
     rows = training_set()
     with pytest.raises(TrainingError, match=r"0 of them positive; .* longer TRAIN span"):
         train_model(rows.where(rows.frame["clicked"] == 0), FEW)
-
-
-def test_threshold_is_chosen_without_the_rows_it_is_chosen_on() -> None:
-    rows = training_set()
-    threshold = choose_threshold(rows, FEW)
-    fitted = train_model(rows.where(rows.frame.index < 300), FEW)
-    held_out = rows.where(rows.frame.index >= 300)
-    assert threshold in set(predict(fitted, held_out.matrix)[held_out.labels == 1])
-
-
-def test_no_positive_in_the_held_out_rows_gives_no_threshold() -> None:
-    rows = training_set()
-    rows.frame.loc[300:, "clicked"] = 0
-    assert choose_threshold(rows, FEW) is None
 
 
 def test_exact_trees_take_no_bins() -> None:
