@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup redis simulate apply diff plan backfill materialize refresh stream train validate parity serve key challenge promote rollback experiment run status compact replay-dead-letters test test-fast check bench soak faults clean
+.PHONY: help setup redis simulate apply diff plan backfill materialize refresh stream train validate parity serve key challenge promote rollback register experiment run status compact replay-dead-letters test test-fast check bench soak faults clean
 
 PYTHON ?= $(or $(shell command -v python3.11),$(shell command -v python3),python3.11)
 VENV := .venv
@@ -94,6 +94,9 @@ promote: setup  ## make a version the champion, without a restart (SERVICE= VERS
 
 rollback: setup  ## make the champion of before champion again (SERVICE= WHY=)
 	@$(PY) -m commands rollback
+
+register: setup  ## record trainings and aliases in MLflow that are not there yet (SERVICE= VERSION= MLFLOW_TRACKING_URI=)
+	@$(PY) -m commands register
 
 experiment: setup  ## how experiments stand: arms, measurements, differences (SERVICE= RESUME=alias)
 	@$(PY) -m commands experiment

@@ -30,6 +30,7 @@ COMMANDS = {
     "challenge": "name a version of a model, for an experiment",
     "promote": "make a version the champion",
     "rollback": "make the champion of before champion again",
+    "register": "record trainings and aliases in MLflow",
     "score": "score a table of requests",
     "load": "load the scoring service, and tell how long answers take",
     "experiment": "show how experiments stand, or let a stopped arm go on",

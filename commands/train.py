@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from commands.gates import training_gate
 from commands.plan import read_plans
+from commands.register import record
 from commands.settings import SettingError, read_number, read_whole
+from contract.model_file import CURRENT
 from training.data.split import TemporalSplit, read_day
 from training.data.task import default_service, read_task
 from training.measures.costs import Costs
@@ -16,7 +19,11 @@ from training.options import TrainingOptions
 from training.reports.table import describe_training
 from training.result import TrainResult
 from training.run import train
+from workspace.files import write_whole
 from workspace.workspace import Workspace, open_store
+
+PLAN = "plan.json"
+"""What `make plan` printed when a model was trained, as one list beside it."""
 
 if TYPE_CHECKING:
     from feast import FeatureStore
@@ -40,7 +47,10 @@ def train_service(
     store = store or open_store(workspace)
     plans = read_plans(workspace) if plans is None else plans
     task = read_task(store, service or default_service(store))
-    return train(workspace, store, task, options, gate=training_gate(workspace, plans, task))
+    result = train(workspace, store, task, options, gate=training_gate(workspace, plans, task))
+    declared = ",\n".join(plan.to_json() for plan in plans)
+    write_whole(result.model.with_name(PLAN), f"[{declared}]\n")  # of what the features meant
+    return result
 
 
 def read_options(env: Mapping[str, str] | None = None) -> TrainingOptions:
@@ -74,7 +84,29 @@ def read_options(env: Mapping[str, str] | None = None) -> TrainingOptions:
     )
 
 
+def as_challenger(workspace: Workspace, service: str, options: TrainingOptions) -> TrainingOptions:
+    """Name what is trained the challenger where there is a champion: who takes its place is decided by `make promote`.
+
+    FORCE=1 makes it the champion at once, as the first one is.
+    """
+    first = not (workspace.models / service / CURRENT).is_file()
+    if first or options.alias is not None or os.environ.get("FORCE"):
+        return options
+    return replace(options, alias="challenger")
+
+
 def main() -> None:
-    """Train SERVICE, by default the last labelled one, on the days asked for, by default the last ones with labels."""
-    result = train_service(Workspace.from_env(), os.environ.get("SERVICE") or None, read_options())
-    print(describe_training(result))
+    """Train SERVICE, by default the last labelled one, on the days asked for, by default the last ones with labels.
+
+    The first is the champion; later ones are what ALIAS says, by default challenger, until they are promoted.
+    """
+    workspace, options = Workspace.from_env(), read_options()
+    store = open_store(workspace)
+    service = os.environ.get("SERVICE") or default_service(store)
+    options = as_challenger(workspace, service, options)
+    result = train_service(workspace, service, options, store)
+    print(describe_training(result), flush=True)
+    record(workspace, service, result.version)
+    if options.alias is not None:
+        version = f"SERVICE={service} ALIAS={options.alias}"
+        print(f"  next      `make compare {version}`, then `make promote {version}`")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import re
 import socket
 import threading
@@ -19,6 +20,7 @@ from workspace.quick_feast import quicken_feast
 from workspace.redis_server import RedisServer, start_redis
 
 quicken_feast()  # before a test imports it
+os.environ["MILLRACE_REGISTRY"] = "off"  # MLflow takes seconds; its own tests switch it on
 
 # The same examples in every run, and no clock in their judgement; `make test-fast` takes the first few of them,
 # `make test THOROUGH=1` many others, and a test that wants more or fewer says so as a share of `settings.default.max_examples`.

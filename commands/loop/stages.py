@@ -22,6 +22,7 @@ from commands.loop.decisions import Decisions, decisions_of, in_parts
 from commands.loop.events import load_events, open_simulation
 from commands.loop.feed import Feed
 from commands.loop.history import History, build_history
+from commands.loop.recording import Recorder, start_recorder
 from commands.loop.serve import Serving, start_serving
 from commands.loop.services import read_services, served_names
 from commands.loop.steps import Steps, end_process, verify
@@ -73,6 +74,7 @@ class Run:
     feed: Feed | None = None
     stream_process: subprocess.Popen[bytes] | None = None
     live: LiveStream | None = None
+    recorder: Recorder = field(default_factory=Recorder)
     serving: Serving | None = None
     decisions: Decisions | None = None
     url: str = ""
@@ -167,6 +169,8 @@ class Run:
         else:
             self.serving = start_serving(self.workspace)
             self.steps.endings.append(partial(end_process, self.serving.process))
+            self.recorder = start_recorder(self.workspace)
+            self.steps.endings.append(self.recorder.end)
 
     def stream(self) -> None:
         """Replay the days after the cut through broker and stream, looking at the online store on the way."""
@@ -225,6 +229,7 @@ class Run:
         for name in [os.environ["SERVICE"]] if os.environ.get("SERVICE") else self.served:
             with self.steps.step(f"train {name}: XGBoost on get_historical_features") as step:
                 result = train_service(self.workspace, name, read_options(), self.store, self.plans)
+                self.recorder.record(name, result.version)
                 print(describe_training(result))
                 better, figures = result.metrics.beats_chance()
                 verify(better, f"{name} is hardly better than chance: {figures}.")
