@@ -13,7 +13,7 @@ from typing import Any, Final
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from serving.recording.files import RecordedFile, recorded_files
+from contract.records import RecordedFile, recorded_files
 from serving.scoring.scorer import iso_timestamp
 
 FIXED: Final = ("decision_id", "decided_at", "event_timestamp", "model_version", "arm", "score", "decision", "reasons")

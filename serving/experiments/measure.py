@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from contract.model_aliases import CHAMPION
+from contract.records import decisions_folder, outcomes_folder, recorded_files
 from serving.experiments.auroc import auroc_moments
 from serving.experiments.config import ExperimentConfig
 from serving.experiments.decision_table import make_decisions, make_outcomes
 from serving.experiments.metrics import METRICS, NEEDS_ACCEPT, NEEDS_VALUE, MetricName
 from serving.experiments.sequential import Moments, estimate_mean
-from serving.recording.files import recorded_files
-from serving.recording.outcomes import decisions_folder, outcomes_folder
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from contract.records import decisions_folder
 from serving.console.assets import read_assets
 from serving.console.decisions import newest_decisions
 from serving.console.entity import read_entity
@@ -24,7 +25,6 @@ from serving.protocols import console_described as described
 from serving.protocols.answer import Answer, AnswerError
 from serving.protocols.request import Request
 from serving.protocols.router import OPEN, READ, Route
-from serving.recording.outcomes import decisions_folder
 from serving.scoring.scorer import Scorer
 from stores.online import OnlineStoreUnavailable
 

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from serving.recording.files import WRITER, RecordedFile
+from contract.records import WRITER, RecordedFile
 from serving.recording.merge import MergedDay
 from workspace.files import replacing
 

@@ -15,7 +15,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from serving.recording.files import RecordedFile
+from contract.records import RecordedFile
 from workspace.files import replacing
 
 WIDTH: Final = 32

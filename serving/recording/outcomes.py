@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
+from contract.records import outcomes_folder
 from serving.recording.appender import AppendCounts, ParquetAppender
 
 SCHEMA: Final = pa.schema(
@@ -43,16 +44,6 @@ class Outcome:
     outcome: float
     value: float | None
     event_timestamp_us: int
-
-
-def decisions_folder(data: Path, service: str) -> Path:
-    """Return where a service's decisions are recorded."""
-    return data / "decisions" / service
-
-
-def outcomes_folder(data: Path, service: str) -> Path:
-    """Return where the outcomes of a service's decisions are recorded."""
-    return data / "outcomes" / service
 
 
 class OutcomeRecord:

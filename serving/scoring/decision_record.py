@@ -13,10 +13,10 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
+from contract.records import decisions_folder
 from contract.service import EVENT_TIMESTAMP, Service
 from contract.types import TYPES, is_number
 from serving.recording.appender import AppendCounts, ParquetAppender
-from serving.recording.outcomes import decisions_folder
 from serving.request.schema import RequestSchema
 from serving.scoring.lookup import REASONS
 from serving.scoring.scorer import Scored
@@ -46,7 +46,8 @@ def decision_schema(service: Service, request: RequestSchema, shadows: Sequence[
     """Return the columns of a service's record.
 
     Beside `OWN`: each request field, each feature as `view__feature`, of each stored view `age_us__<view>` (the event
-    timestamp minus the row's time) and `missing__<view>` (why there is no row), and `shadow__<alias>` of each shadow model.
+    timestamp minus the row's time), `missing__<view>` (why there is no row) and `complete_at__<view>` (up to when the stream
+    had brought it, as known a moment before; null where no stream tells), and `shadow__<alias>` of each shadow model.
     """
     columns = dict(OWN)
     columns |= {one.name: TYPES[one.kind].arrow for one in request.fields}
@@ -56,6 +57,7 @@ def decision_schema(service: Service, request: RequestSchema, shadows: Sequence[
     }  # a function may give fractions where whole numbers are declared
     for view in service.stored:
         columns |= {f"age_us__{view.alias}": pa.int64(), f"missing__{view.alias}": pa.string()}
+        columns |= {f"complete_at__{view.alias}": UTC_US}
     columns |= {f"shadow__{alias}": pa.float64() for alias in shadows}
     return pa.schema(columns)
 
@@ -93,7 +95,8 @@ class ScoredColumns(Mapping[str, Any]):
         if name in features.request:
             return features.request[name].arrow()
         kind, _, of = name.partition("__")
-        return {"age_us": self._ages, "missing": self._reasons_of, "shadow": self._shadow}[kind](of)
+        of_view = {"age_us": self._ages, "missing": self._reasons_of, "complete_at": self._complete}
+        return of_view[kind](of) if kind in of_view else self._shadow(of)
 
     def _ages(self, view: str) -> pa.Array:
         at = self._scored.features.views[view].event_timestamp_us
@@ -102,6 +105,10 @@ class ScoredColumns(Mapping[str, Any]):
     def _reasons_of(self, view: str) -> list[str | None]:
         status = self._scored.features.views[view].row_status.tolist()
         return [REASONS.get(one) for one in status]
+
+    def _complete(self, view: str) -> pa.Array:
+        features = self._scored.features
+        return pa.array([features.complete_us.get(view)] * features.size, UTC_US)
 
     def _shadow(self, alias: str) -> Any:
         model = (self._scored.setup.arms.shadows or {}).get(alias)

@@ -50,6 +50,7 @@ class FeatureBatch:
         failed: The on-demand views whose function failed for some row.
         stale: By alias, shape (n,): which requests' values of the view are older than they may be; only views that some
             are of. They count as degraded.
+        complete_us: By alias, up to when the stream had brought the view, as known a moment before; views of which that is known.
         stages_ns: When the build began, had looked up, and had computed on-demand views: Unix nanoseconds.
     """
 
@@ -62,6 +63,7 @@ class FeatureBatch:
     missing_share: npt.NDArray[np.float64]
     failed: frozenset[str]
     stale: Mapping[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
+    complete_us: Mapping[str, int] = field(default_factory=dict)
     stages_ns: tuple[int, int, int] = (0, 0, 0)
 
     @property
@@ -132,6 +134,9 @@ class FeatureVectors:
         size = len(as_of_us)
         columns: dict[str, Column] = dict(requested)
         degraded: npt.NDArray[np.bool_] | None = None
+        complete = (
+            self._freshness.frontier.complete_us if self._freshness else {}
+        )  # before the rows, which are no older
         try:
             views = self._lookup.read(requests.keys, as_of_us)
         except OnlineStoreUnavailable:
@@ -164,6 +169,7 @@ class FeatureVectors:
             share,
             frozenset(failed),
             stale,
+            {view.alias: complete[view.name] for view in self._service.stored if view.name in complete},
             (began, looked_up, computed_by),
         )
 

@@ -12,9 +12,10 @@ import pyarrow as pa
 import pytest
 
 from contract.model_aliases import set_alias
+from contract.records import decisions_folder, outcomes_folder
 from serving.experiments.config import ExperimentConfig
 from serving.recording.appender import ParquetAppender
-from serving.recording.outcomes import SCHEMA, decisions_folder, outcomes_folder
+from serving.recording.outcomes import SCHEMA
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DECISIONS = pa.schema(

@@ -10,12 +10,12 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 
+from contract.records import outcomes_folder, recorded_files
 from serving.config import HttpConfig
 from serving.protocols.http import HttpApp
 from serving.protocols.outcomes import Outcomes
 from serving.recording.appender import ParquetAppender
-from serving.recording.files import recorded_files
-from serving.recording.outcomes import SCHEMA, OutcomeRecord, outcomes_folder
+from serving.recording.outcomes import SCHEMA, OutcomeRecord
 
 NOW_US = 1_772_366_400_000_000
 ONE = {"decision_id": "d1", "outcome": True}

@@ -23,9 +23,8 @@ import yaml
 
 from contract.model_aliases import promote, rollback, set_alias
 from contract.model_file import set_current
+from contract.records import outcomes_folder, recorded_files
 from serving.experiments.stopped import read_stopped
-from serving.recording.files import recorded_files
-from serving.recording.outcomes import outcomes_folder
 from workspace.files import write_whole
 from workspace.redis_server import RedisServer, start_redis
 from workspace.workspace import Workspace, open_store

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from contract.records import recorded_files
 from serving.recording import appender as module
 from serving.recording.appender import ParquetAppender
-from serving.recording.files import recorded_files
 
 SCHEMA = pa.schema({"id": pa.string(), "score": pa.float64()})
 NOW = datetime(2026, 3, 1, 23, 59, tzinfo=UTC)

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from contract.records import RecordedFile, recorded_files
 from serving.recording import merge as module
-from serving.recording.files import RecordedFile, recorded_files
 from serving.recording.merge import KEEP_S, WIDTH, MergedDay
 
 SCHEMA = pa.schema({"id": pa.int64()})

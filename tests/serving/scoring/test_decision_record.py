@@ -60,6 +60,17 @@ def test_every_decision_is_recorded_with_the_features_behind_it_and_their_ages(
     assert (nobody["age_us__user_activity"], nobody["missing__user_activity"]) == (None, "not_found")
     assert nobody["user_activity__clicks"] is None
     assert (old["age_us__user_activity"], old["missing__user_activity"]) == (30 * 24 * hour, "expired")
+    assert ann["complete_at__user_activity"] is None  # no stream fills these views
+
+
+def test_how_far_the_stream_was_is_recorded_of_the_views_that_it_fills(
+    tmp_path: Path, scorer: Scorer, request_body: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert scorer.freshness is not None
+    monkeypatch.setattr(scorer.freshness.frontier, "complete_us", {"user_activity": NOW_US - 7})
+    (row,) = recorded(tmp_path, scorer, [scorer.score(rows_of(scorer, request_body, {}))])
+    assert row["complete_at__user_activity"] == datetime.fromtimestamp(NOW_US / 1e6, UTC) - timedelta(microseconds=7)
+    assert row["complete_at__ad_quality"] is None
 
 
 def test_models_that_look_on_are_recorded_and_decide_nothing(

@@ -1,4 +1,4 @@
-"""Names the files of a record, and finds those that hold it.
+"""Names the files of a record of decisions or outcomes, and finds those that hold it: serving writes them, others read.
 
 ```text
 <record>/<YYYY-MM-DD>/<writer>-<n>.parquet             what one writer appended in one flush; n counts from 1
@@ -50,6 +50,16 @@ class RecordedFile:
         """Return the file that a name means; None for a name of something else, such as an unfinished file."""
         found = _FILE.fullmatch(name)
         return cls(found[1], int(found[2]), int(found[3] or found[2])) if found else None
+
+
+def decisions_folder(data: Path, service: str) -> Path:
+    """Return where a service's decisions are recorded."""
+    return data / "decisions" / service
+
+
+def outcomes_folder(data: Path, service: str) -> Path:
+    """Return where the outcomes of a service's decisions are recorded."""
+    return data / "outcomes" / service
 
 
 def recorded_files(record: Path, since: date | None = None, until: date | None = None) -> list[Path]:
