@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup redis simulate apply diff plan backfill materialize refresh stream train validate parity serve key challenge promote rollback register experiment run status compact replay-dead-letters test test-fast check bench soak faults clean
+.PHONY: help setup redis simulate apply diff plan backfill materialize refresh stream train validate parity consistency serve key challenge promote rollback register experiment run status compact replay-dead-letters test test-fast check bench soak faults clean
 
 PYTHON ?= $(or $(shell command -v python3.11),$(shell command -v python3),python3.11)
 VENV := .venv
@@ -73,6 +73,9 @@ validate: setup  ## Great Expectations on the lake and the feature logs
 
 parity: setup  ## hold Redis against the feature logs, value by value
 	@$(PY) -m commands parity
+
+consistency: setup  ## recompute what was served, say what differs and why; fails below MIN_EQUAL=0.99 (SERVICE= FROM= TO= SAMPLE= SEED=)
+	@$(PY) -m commands consistency
 
 serve: setup  ## Ray Serve: POST /v1/score (PORT=)
 	@$(PY) -m serving $(if $(PORT),--port $(PORT))

@@ -26,6 +26,7 @@ COMMANDS = {
     "train": "train and test a model",
     "validate": "check events and feature logs",
     "parity": "hold online against offline",
+    "consistency": "hold what was served against offline",
     "key": "make a key for a caller of the scoring service",
     "challenge": "name a version of a model, for an experiment",
     "promote": "make a version the champion",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import date
 
 
 class SettingError(ValueError):
@@ -35,3 +36,16 @@ def read_number(name: str, default: float) -> float:
     if not 0 < number < float("inf"):
         raise SettingError(f"{name}={text}: not a number above 0; write such as {name}={default:g}.")
     return number
+
+
+def read_day(name: str) -> date | None:
+    """Return a day such as 2026-01-31; None where the setting is not given.
+
+    Raises:
+        SettingError: It is not one.
+    """
+    text = os.environ.get(name)
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise SettingError(f"{name}={text}: not a day; write such as {name}=2026-01-31.") from None

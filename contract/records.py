@@ -62,6 +62,17 @@ def outcomes_folder(data: Path, service: str) -> Path:
     return data / "outcomes" / service
 
 
+def recorded_days(record: Path, since: date | None = None, until: date | None = None) -> list[date]:
+    """Return the days of a record, in order; none where there is no record.
+
+    Args:
+        record: The record's folder.
+        since: The first day, UTC; None for all.
+        until: The first day no more; None for all.
+    """
+    return [at for _, at in _days(record) if (since is None or since <= at) and (until is None or at < until)]
+
+
 def recorded_files(record: Path, since: date | None = None, until: date | None = None) -> list[Path]:
     """Return the files that together hold each row of a record once, in order; none where there is no record.
 

@@ -12,11 +12,10 @@ import numpy as np
 import pandas as pd
 import pyarrow.dataset as ds
 
+from validation.consistency.agree import compare_columns
+
 if TYPE_CHECKING:
     from feast import FeatureStore
-
-RELATIVE = 1e-9
-"""How far two floats may be apart, relative to the larger (rule 8)."""
 
 AT = "event_timestamp"
 ENTITIES = 2_500
@@ -125,44 +124,9 @@ def summarize(found: Mapping[str, Agreement]) -> tuple[int, int]:
 
 def _count(agreement: Agreement, online: pd.DataFrame, offline: pd.DataFrame, keys: list[str], feature: str) -> None:
     here, there = online[feature], offline[feature]
-    if pd.api.types.is_numeric_dtype(here) and pd.api.types.is_numeric_dtype(there):
-        a, b = here.to_numpy("float64", na_value=np.nan), there.to_numpy("float64", na_value=np.nan)
-        missing = np.isnan(a) & np.isnan(b)
-        near = RELATIVE * np.maximum(np.abs(a), np.abs(b))
-        whole = all((one[~np.isnan(one)] % 1 == 0).all() for one in (a, b))  # counts and times are exact or wrong
-        good = missing | (a == b if whole else np.abs(a - b) <= near)
-    else:
-        missing = np.fromiter((_missing(a) and _missing(b) for a, b in zip(here, there, strict=True)), bool, len(here))
-        good = np.fromiter((agrees(a, b) for a, b in zip(here, there, strict=True)), bool, len(here))
+    good, absent_here, absent_there = compare_columns(here, there)
     agreement.compared += len(good)
-    agreement.present += int((~missing).sum())
+    agreement.present += int((~(absent_here & absent_there)).sum())
     agreement.equal += int(good.sum())
     for row in np.flatnonzero(~good)[: 5 - len(agreement.examples)]:
         agreement.examples.append((*online.loc[row, keys], online.loc[row, AT], here[row], there[row]))
-
-
-def agrees(here: Any, there: Any) -> bool:
-    """Say whether two values are the same: floats to 1e-9 relative, lists item by item, missing only with missing.
-
-    >>> agrees(0.1 + 0.2, 0.3), agrees(None, float("nan")), agrees([1, 2], [1, 3]), agrees(0, None)
-    (True, True, False, False)
-    """
-    if _is_list(here) or _is_list(there):
-        both = _is_list(here) and _is_list(there) and len(here) == len(there)
-        return bool(both and all(agrees(a, b) for a, b in zip(here, there, strict=True)))
-    if _missing(here) or _missing(there):
-        return _missing(here) and _missing(there)
-    if isinstance(here, int | float | np.number) and isinstance(there, int | float | np.number):
-        a, b = float(here), float(there)
-        return here == there or bool(abs(a - b) <= RELATIVE * max(abs(a), abs(b)))
-    if isinstance(here, datetime) or isinstance(there, datetime):
-        return bool(pd.Timestamp(here).tz_convert("UTC") == pd.Timestamp(there).tz_convert("UTC"))
-    return bool(here == there)
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list | tuple | np.ndarray)
-
-
-def _missing(value: Any) -> bool:
-    return not _is_list(value) and bool(pd.isna(value))
