@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from contract.model_file import save_model
 from training.data.dataset import TrainingSet
@@ -15,6 +17,8 @@ from training.data.task import TrainingTask
 from training.evaluate import Evaluation
 from training.fitting.fitted import FittedModel
 from training.fitting.model import ModelParams
+from training.measures.contributions import explain
+from training.measures.days import by_day
 from training.options import TrainingOptions
 from training.reports.report import write_report
 from training.result import Count, FeatureUse, Tested, TrainResult
@@ -55,6 +59,15 @@ def publish(workspace: Workspace, trained: Trained) -> TrainResult:
     )
     name = task.service if options.alias is None else f"{task.service}-{options.alias}"
     latest = workspace.reports / "training" / f"{name}.html"
+    costs = options.costs or task.costs
+    rows = Tested(
+        labels=tested.labels,
+        scores=evaluation.scores,
+        raw=evaluation.raw,
+        contributions=explain(trained.fitted.booster, tested.matrix, tested.features, evaluation.scores),
+        missing=costs.of_missing(tested.frame, tested.labels) if costs and task.predicts == "binary" else None,
+        alert=costs.alert if costs else 0.0,
+    )
     result = TrainResult(
         service=task.service,
         predicts=task.predicts,
@@ -80,10 +93,16 @@ def publish(workspace: Workspace, trained: Trained) -> TrainResult:
         calibrated_by=trained.fitted.calibrated_by,
         alerts=evaluation.alerts,
         segments=evaluation.segments,
+        train_days=by_day(_days_of(task, training), training.labels),
+        test_days=by_day(_days_of(task, tested), tested.labels, evaluation.scores, trained.fitted.threshold),
+        contributions=tuple(rows.contributions.ranked()) if rows.contributions else (),
     )
-    rows = Tested(tested.labels, evaluation.scores, evaluation.raw)
     write_report(result, rows, [model.path.with_name("report.html"), latest])
     return result
+
+
+def _days_of(task: TrainingTask, rows: TrainingSet) -> pd.Series[Any]:
+    return rows.frame[task.timestamp].dt.floor("D")
 
 
 def feature_use(trained: Trained) -> tuple[FeatureUse, ...]:

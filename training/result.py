@@ -14,6 +14,8 @@ import numpy.typing as npt
 from training.data.split import TemporalSplit
 from training.fitting.model import ModelParams
 from training.measures.alerts import AlertRow
+from training.measures.contributions import Contribution, Contributions
+from training.measures.days import Day
 from training.measures.measured import Measured
 from training.measures.segments import Segment
 
@@ -34,11 +36,17 @@ class Tested:
         labels: Shape (rows,).
         scores: The model's answers, shape (rows,).
         raw: What its trees gave before the calibration, shape (rows,); the same where there is none.
+        contributions: What moved the answers of some of them; None where there is no row.
+        missing: What each row costs that is no alert, shape (rows,); None without a cost table.
+        alert: What each alert costs; 0 without a cost table.
     """
 
     labels: npt.NDArray[Any]
     scores: npt.NDArray[np.float64]
     raw: npt.NDArray[np.float64]
+    contributions: Contributions | None = None
+    missing: npt.NDArray[np.float64] | None = None
+    alert: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +87,9 @@ class TrainResult:
         calibrated_by: Which calibration was chosen and why, for people; empty for what is not binary.
         alerts: What several thresholds give.
         segments: Parts of the test rows by themselves.
+        train_days: The days trained on.
+        test_days: The days tested on, with what the model makes of their rows.
+        contributions: What moves its answers, by falling size.
     """
 
     service: str
@@ -105,6 +116,9 @@ class TrainResult:
     calibrated_by: str = ""
     alerts: tuple[AlertRow, ...] = ()
     segments: tuple[Segment, ...] = ()
+    train_days: tuple[Day, ...] = ()
+    test_days: tuple[Day, ...] = ()
+    contributions: tuple[Contribution, ...] = ()
 
     @property
     def chance(self) -> dict[str, float]:
@@ -138,4 +152,7 @@ class TrainResult:
             "calibrated_by": self.calibrated_by,
             "alerts": [asdict(row) for row in self.alerts],
             "segments": [asdict(part) for part in self.segments],
+            "train_days": [asdict(day) for day in self.train_days],
+            "test_days": [asdict(day) for day in self.test_days],
+            "contributions": [asdict(one) for one in self.contributions],
         }

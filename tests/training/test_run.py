@@ -97,7 +97,7 @@ def test_report_needs_nothing_but_itself(result: TrainResult) -> None:
     page = result.report.read_text()
     for text in ("AUROC", "Average precision", "2024-03-07", "visitor_id", "max_depth", "bid_context__bid_now"):
         assert text in page
-    assert page.count("data:image/svg+xml;base64,") == 6
+    assert page.count("data:image/svg+xml;base64,") == 9
     assert "http://" not in page
     assert "https://" not in page
 

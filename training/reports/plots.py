@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from training.measures.metrics import Labels, Metrics, Scores
+from training.reports.wide_plots import draw_contributions, draw_days, draw_time_line
 from training.result import FeatureUse, Tested, TrainResult
 
 BLUE, RED, GREY = "#2563eb", "#dc2626", "#94a3b8"
@@ -32,6 +33,18 @@ _STYLE: dict[Any, Any] = {
     "axes.titlelocation": "left",
     "axes.titleweight": "bold",
 }
+
+
+def draw_wide_plots(result: TrainResult, tested: Tested) -> dict[str, str]:
+    """Return SVG by name for `time_line`, `days` and `contributions`, as far as there are rows."""
+    what = "share of positives" if result.predicts == "binary" else "mean label"
+    with mpl.rc_context(_STYLE):
+        found = {"time_line": as_svg(draw_time_line(result.train_days, result.test_days, what))}
+        if result.test_days:
+            found["days"] = as_svg(draw_days(result.test_days))
+        if tested.contributions is not None and len(tested.contributions.values):
+            found["contributions"] = as_svg(draw_contributions(tested.contributions))
+    return found
 
 
 def draw_plots(result: TrainResult, tested: Tested) -> list[tuple[str, str]]:
@@ -83,7 +96,7 @@ def _by_prediction(predicts: str, labels: Labels, scores: Scores) -> str:
         axes.plot([middle[0], middle[-1]], [middle[0], middle[-1]], color=GREY, linestyle="--", label="as predicted")
         axes.legend(loc="upper left", frameon=False)
     axes.plot(middle, [float(labels[part].mean()) for part in parts], "o-", color=BLUE)
-    return _svg(figure)
+    return as_svg(figure)
 
 
 def _roc(labels: Labels, scores: Scores) -> str:
@@ -92,7 +105,7 @@ def _roc(labels: Labels, scores: Scores) -> str:
     axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="chance")
     axes.plot(false, true, color=BLUE, label="model")
     axes.legend(loc="lower right", frameon=False)
-    return _svg(figure)
+    return as_svg(figure)
 
 
 def _precision_recall(labels: Labels, scores: Scores, threshold: float) -> str:
@@ -104,7 +117,7 @@ def _precision_recall(labels: Labels, scores: Scores, threshold: float) -> str:
     if at < len(thresholds):
         axes.plot(recall[at], precision[at], "o", color=RED, label=f"threshold {threshold:.3g}")
     axes.legend(loc="upper right", frameon=False)
-    return _svg(figure)
+    return as_svg(figure)
 
 
 def _calibration(tested: Tested) -> str:
@@ -124,7 +137,7 @@ def _calibration(tested: Tested) -> str:
         axes.errorbar(
             float(scores[inside].mean()), share, yerr=[[share - low], [high - share]], fmt="o", color=BLUE, capsize=3
         )
-    return _svg(figure)
+    return as_svg(figure)
 
 
 def _histogram(labels: Labels, scores: Scores, threshold: float) -> str:
@@ -135,7 +148,7 @@ def _histogram(labels: Labels, scores: Scores, threshold: float) -> str:
     axes.axvline(threshold, color=BLUE, linestyle="--", label=f"threshold {threshold:.3g}")
     axes.set_yscale("log")
     axes.legend(frameon=False)
-    return _svg(figure)
+    return as_svg(figure)
 
 
 def _days(result: TrainResult, k: int) -> str:
@@ -144,7 +157,7 @@ def _days(result: TrainResult, k: int) -> str:
     axes.bar(positions, [share for _, share in result.daily], color=BLUE)
     axes.set_xticks(positions, [day[5:] for day, _ in result.daily], rotation=45 if len(result.daily) > 7 else 0)
     axes.set_ylim(0, 1)
-    return _svg(figure)
+    return as_svg(figure)
 
 
 def _gain(features: Sequence[FeatureUse]) -> str:
@@ -152,7 +165,7 @@ def _gain(features: Sequence[FeatureUse]) -> str:
     axes.barh(range(len(features)), [feature.gain for feature in features], color=BLUE)
     axes.set_yticks(range(len(features)), [feature.name.replace("__", ": ", 1) for feature in features], fontsize=8)
     axes.invert_yaxis()
-    return _svg(figure)
+    return as_svg(figure)
 
 
 def _wilson(hits: int, rows: int) -> tuple[float, float, float]:
@@ -176,7 +189,8 @@ def _axes(title: str, x: str, y: str, inches: tuple[float, float]) -> tuple[Figu
     return figure, axes
 
 
-def _svg(figure: Figure) -> str:
+def as_svg(figure: Figure) -> str:
+    """Return a figure as SVG text."""
     text = StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None})
+    figure.savefig(text, format="svg", metadata={"Date": None}, dpi=110)
     return text.getvalue()

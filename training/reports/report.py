@@ -7,11 +7,14 @@ import json
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from sklearn import metrics as sk
 
-from training.reports.plots import draw_plots
+from training.measures.metrics import Metrics
+from training.reports.explorer import explorer_facts
+from training.reports.plots import draw_plots, draw_wide_plots
 from training.result import Tested, TrainResult
 from workspace.files import write_whole
 
@@ -42,10 +45,38 @@ def render_report(result: TrainResult, tested: Tested) -> str:
     return environment.get_template("report.html.j2").render(
         run=result,
         metrics=metric_rows(result),
-        plots=[(text, base64.b64encode(svg.encode()).decode()) for text, svg in draw_plots(result, tested)],
+        plots=[(text, _embedded(svg)) for text, svg in draw_plots(result, tested)],
+        wide={name: _embedded(svg) for name, svg in draw_wide_plots(result, tested).items()},
+        explorer=_explorer(result, tested),
+        data=provenance_rows(result),
         days=_spans(result),
         calibration=calibration_rows(tested) if result.calibrated_by else [],
     )
+
+
+def _embedded(svg: str) -> str:
+    return base64.b64encode(svg.encode()).decode()
+
+
+def _explorer(result: TrainResult, tested: Tested) -> dict[str, Any] | None:
+    if not isinstance(result.metrics, Metrics):
+        return None
+    days = max(len(result.test_days), 1)
+    return explorer_facts(tested.labels, tested.scores, days, result.metrics.threshold, tested.missing, tested.alert)
+
+
+def provenance_rows(result: TrainResult) -> list[tuple[str, str, str, str]]:
+    """Return (what, rows, files, digest) of everything that the rows trained on and tested on were made of."""
+    found = []
+    for part, made_of in result.provenance.items():
+        if "declarations" in made_of:
+            found.append((f"{part}: declarations", "", "", str(made_of["declarations"])[:16]))
+        events = made_of.get("events", {})
+        read = {"label events": {**events.get("files", {}), "rows": events.get("rows", 0)}, **made_of.get("logs", {})}
+        for name, one in read.items():
+            digest = str(one.get("sha256", ""))[:16]
+            found.append((f"{part}: {name}", f"{one.get('rows', 0):,}", f"{one.get('files', 0):,}", digest))
+    return found
 
 
 def metric_rows(result: TrainResult) -> list[dict[str, str]]:

@@ -23,7 +23,7 @@ from serving.telemetry.hooks import Telemetry
 from stores.online import ShardProgress, open_online
 from workspace.workspace import Workspace, open_store
 
-sys.path.append(str(Path(__file__).parent))  # the modules beside this one
+sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[2] / "browser")]  # the modules there
 from stage import SERVICE, Served, answering, logged, write_log
 
 
