@@ -65,7 +65,7 @@ refresh: setup  ## batch views up to date at their slide, log and Redis; for cro
 stream: setup  ## Bytewax: keep Redis fresh (MILLRACE_BROKER= CLOCK=wall|event COLD=1 FRESH=1 FEATURE_LOG=1 WORKERS= SHARDS=)
 	@$(PY) -m commands stream
 
-train: setup  ## XGBoost on get_historical_features (SERVICE= TRAIN=from:to TEST=from:to ALIAS=challenger)
+train: setup  ## XGBoost on get_historical_features (SERVICE= TRAIN=from:to TEST=from:to HISTORY=1 TRIALS=30 TRIALS_ON=ray COSTS= ALIAS=challenger)
 	@$(PY) -m commands train
 
 validate: setup  ## Great Expectations on the lake and the feature logs

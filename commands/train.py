@@ -55,8 +55,8 @@ def train_service(
 
 def read_options(env: Mapping[str, str] | None = None) -> TrainingOptions:
     """Read TRAIN and TEST (spans of days such as `2018-07-25:2018-08-01`, the end open), or TRAIN_DAYS and TEST_DAYS;
-    HISTORY (1: train on all days there are before the gap), KNOWN_SINCE (a day), COSTS, SEGMENT,
-    THRESHOLD, K, LIMIT, SEED and ALIAS.
+    HISTORY (1: train on all days there are before the gap), TRIALS, FOLDS and TRIALS_ON of a search, NEGATIVES (the share of
+    them that is fitted to), KNOWN_SINCE (a day), COSTS, SEGMENT, THRESHOLD, K, LIMIT, SEED and ALIAS.
 
     Raises:
         SettingError: One of TRAIN and TEST is missing, or a number is not one.
@@ -81,6 +81,10 @@ def read_options(env: Mapping[str, str] | None = None) -> TrainingOptions:
         costs=Costs.parse(env["COSTS"]) if env.get("COSTS") else None,
         segments=tuple(env.get("SEGMENT", "").replace(",", " ").split()),
         history=env.get("HISTORY", "") not in ("", "0"),
+        trials=read_whole("TRIALS", 1) if env.get("TRIALS", "0") != "0" else 0,
+        folds=read_whole("FOLDS", 4),
+        trials_on=env.get("TRIALS_ON") or None,
+        negatives=read_number("NEGATIVES", 1.0) if env.get("NEGATIVES") else None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,7 @@ def evaluate(
     asked: TrainingSet,
 ) -> Evaluation:
     """Measure a model that was fitted to `training` on the rows of `asked` that count."""
-    tested = rows_that_count(task, split, options, training, asked)
+    tested = rows_that_count(task, split, options.known_since, training, asked)
     raw = fitted.raw(tested.matrix)
     scores = fitted.calibrated(raw)
     if task.predicts == "regression":
@@ -98,14 +99,17 @@ def evaluate(
 
 
 def rows_that_count(
-    task: TrainingTask, split: TemporalSplit, options: TrainingOptions, training: TrainingSet, asked: TrainingSet
+    task: TrainingTask, split: TemporalSplit, known_since: datetime | None, training: TrainingSet, asked: TrainingSet
 ) -> TrainingSet:
-    """Leave out what a test would be too easy with: keys known to be positive, lists that training has seen a part of."""
+    """Leave out what a test would be too easy with: lists that training has seen a part of, keys that are known to be positive.
+
+    Keys count as known that were positive since `known_since`, or the first training day, before the row's own day.
+    """
     if task.predicts == "ranking":
         return asked.where(~asked.frame[asked.group].isin(training.frame[asked.group].unique()))
     if task.drop_known is None:
         return asked
-    since = options.known_since or split.train_from
+    since = known_since or split.train_from
     events = read_label_events(task, since, split.test_to, [task.drop_known])
     stay = without_known_positives(
         asked.frame,

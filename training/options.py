@@ -30,7 +30,12 @@ class TrainingOptions:
             day when None.
         costs: What a missed positive and an alert cost; what the service's tag says when None.
         segments: Columns by whose parts the model is measured; those of the service's tag when empty.
-        history: Whether to train on all days there are labels for before the gap; for a split that is given it is moot.
+        history: Whether to train on all days there are labels for before the gap; of a split that is given, whether the folds
+            of a search begin where it begins, too.
+        trials: How many sets of parameters a search tries; none is searched for when 0.
+        folds: How many folds it tries them on.
+        trials_on: `ray`, where trials run as tasks of a Ray cluster; here when None.
+        negatives: The share of a binary model's negatives that is fitted to; that of `params` when None.
 
     Raises:
         TrainingError: The threshold is not a probability, or the alias cannot be one.
@@ -49,6 +54,10 @@ class TrainingOptions:
     costs: Costs | None = None
     segments: tuple[str, ...] = ()
     history: bool = False
+    trials: int = 0
+    folds: int = 4
+    trials_on: str | None = None
+    negatives: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
@@ -56,6 +65,10 @@ class TrainingOptions:
             raise TrainingError(
                 f"threshold {self.threshold} is not a probability; write one in [0, 1], such as THRESHOLD=0.5."
             )
+        if self.trials_on not in (None, "ray"):
+            raise TrainingError(f"TRIALS_ON={self.trials_on} is not known; write TRIALS_ON=ray, or leave it away.")
+        if self.negatives is not None and not 0 < self.negatives <= 1:
+            raise TrainingError(f"negatives {self.negatives} are no share; write one above 0, up to 1: NEGATIVES=0.2.")
         if self.alias is not None and (self.alias == CHAMPION or not ALIAS.fullmatch(self.alias)):
             raise TrainingError(
                 f"alias {self.alias!r}: write small letters, digits and _, such as ALIAS=challenger; a champion is trained"

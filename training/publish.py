@@ -17,6 +17,7 @@ from training.data.task import TrainingTask
 from training.evaluate import Evaluation
 from training.fitting.fitted import FittedModel
 from training.fitting.model import ModelParams
+from training.fitting.search import Found
 from training.measures.contributions import explain
 from training.measures.days import by_day
 from training.options import TrainingOptions
@@ -38,6 +39,7 @@ class Trained:
     evaluation: Evaluation
     at: datetime
     started: float
+    found: Found | None = None
 
 
 def publish(workspace: Workspace, trained: Trained) -> TrainResult:
@@ -96,6 +98,7 @@ def publish(workspace: Workspace, trained: Trained) -> TrainResult:
         train_days=by_day(_days_of(task, training), training.labels),
         test_days=by_day(_days_of(task, tested), tested.labels, evaluation.scores, trained.fitted.threshold),
         contributions=tuple(rows.contributions.ranked()) if rows.contributions else (),
+        search=trained.found,
     )
     write_report(result, rows, [model.path.with_name("report.html"), latest])
     return result

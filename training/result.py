@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from training.data.split import TemporalSplit
 from training.fitting.model import ModelParams
+from training.fitting.search import Found
 from training.measures.alerts import AlertRow
 from training.measures.contributions import Contribution, Contributions
 from training.measures.days import Day
@@ -90,6 +91,7 @@ class TrainResult:
         train_days: The days trained on.
         test_days: The days tested on, with what the model makes of their rows.
         contributions: What moves its answers, by falling size.
+        search: How the parameters were found; None where they were not searched for.
     """
 
     service: str
@@ -119,6 +121,7 @@ class TrainResult:
     train_days: tuple[Day, ...] = ()
     test_days: tuple[Day, ...] = ()
     contributions: tuple[Contribution, ...] = ()
+    search: Found | None = None
 
     @property
     def chance(self) -> dict[str, float]:
@@ -155,4 +158,5 @@ class TrainResult:
             "train_days": [asdict(day) for day in self.train_days],
             "test_days": [asdict(day) for day in self.test_days],
             "contributions": [asdict(one) for one in self.contributions],
+            "search": asdict(self.search) if self.search else None,
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from training.fitting.model import default_params
 from training.options import TrainingOptions
 from training.publish import Trained, publish
 from training.result import TrainResult
+from training.tuning import folds_of, tune
 from workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -59,13 +61,28 @@ def train(
     """
     started, options = time.perf_counter(), options or TrainingOptions()
     params = options.params or default_params(task.predicts)
+    if options.negatives is not None:
+        params = replace(params, negatives=options.negatives)
     split = choose_split(task, options)
+    folds = folds_of(task, options, split)
 
-    say(f"1/5 {task.service}: training set of {split.train_from:%F} to {split.train_to:%F} (exclusive)")
-    training = build_training_set(store, task, split.train_from, split.train_to, options.limit, split.test_from)
+    first = min((fold.train_from for fold in folds), default=split.train_from)
+    say(f"1/5 {task.service}: training set of {min(first, split.train_from):%F} to {split.train_to:%F} (exclusive)")
+    rows = build_training_set(store, task, min(first, split.train_from), split.train_to, options.limit, split.test_from)
+    training = rows.between(split.train_from, split.train_to) if first < split.train_from else rows
     say(f"    {len(training):,} rows, {training.positives:,} positive, {len(training.features)} features")
     if gate is not None:
         gate(training.frame)
+    found = None
+    if folds:
+        spans = ", ".join(f"{fold.test_from:%F}" for fold in folds)
+        say(
+            f"    search: {options.trials} trials on {len(folds)} folds, validated on the {split.test_days} days from {spans}"
+        )
+        file = workspace.state / "search" / f"{task.service}.db"
+        found = tune(task, options, split, folds, rows, params, file, say)
+        params = found.params
+    del rows
 
     say(f"2/5 fit {params.rounds} trees")
     fitted = fit_model(training, params, options.seed, options.threshold, cheapest_threshold(task, options))
@@ -75,7 +92,9 @@ def train(
     evaluation = evaluate(task, split, options, fitted, training, asked)
 
     say("4/5 model and report")
-    trained = Trained(task, options, split, params, fitted, training, evaluation, now or datetime.now(UTC), started)
+    trained = Trained(
+        task, options, split, params, fitted, training, evaluation, now or datetime.now(UTC), started, found
+    )
     result = publish(workspace, trained)
 
     if options.alias is None:

@@ -86,6 +86,16 @@ class TrainingSet:
         """Return the rows marked true, renumbered from 0."""
         return replace(self, frame=self.frame[keep].reset_index(drop=True))
 
+    def between(
+        self, start: datetime, end: datetime, arrived: str = "", known_by: datetime | None = None
+    ) -> TrainingSet:
+        """Return the rows of `[start, end)`, and of these what was known before `known_by`, by the column `arrived` (rule 12)."""
+        at = self.frame[self.timestamp]
+        keep = (at >= start) & (at < end)
+        if arrived and known_by is not None:
+            keep &= ~(pd.to_datetime(self.frame[arrived], utc=True) >= known_by)
+        return self.where(keep)
+
 
 def build_training_set(
     store: FeatureStore,

@@ -70,6 +70,11 @@ class TemporalSplit:
         """Return the time between the last training day's end and the first test day."""
         return self.test_from - self.train_to
 
+    @property
+    def test_days(self) -> int:
+        """Return how many days there are to test on."""
+        return (self.test_to - self.test_from).days
+
     def require_gap(self, known_after: timedelta) -> None:
         """Refuse a gap shorter than the label delay: the model would learn from labels nobody knew yet.
 

@@ -6,6 +6,7 @@ second model of the rest; the model that is kept is fitted to all rows.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -83,15 +84,17 @@ def fit_model(
     booster = train_model(training, params, seed)
     if training.predicts != "binary":
         return FittedModel(booster)
+    # What a fit to a share of the negatives alone gets wrong is known; a curve that is found puts it right as well.
+    share = None if params.negatives >= 1 else Calibration(1.0, 1.0, math.log(params.negatives))
     held = hold_out(training, params, seed)
     if held is None:
         why = "too few positives in the training span to choose one" if threshold is None else "given"
         return FittedModel(
-            booster, None, "none: too few positives", FALLBACK_THRESHOLD if threshold is None else threshold, why
+            booster, share, "none: too few positives", FALLBACK_THRESHOLD if threshold is None else threshold, why
         )
     rows, scores = held
     found = calibrate(rows.labels, scores)
-    curve = found.calibration
+    curve = found.calibration or share
     if threshold is not None:
         return FittedModel(booster, curve, found.said, threshold, "given")
     chooses, what = choose or (_best_f1, "the best F1")

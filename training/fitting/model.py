@@ -27,6 +27,8 @@ class ModelParams:
 
     Attributes:
         rounds: Number of trees.
+        negatives: Of a binary model's negatives, the share that is fitted to: a tenth of very many costs a tenth and teaches
+            nearly as much. The calibration sees all of them, and so puts the scores right.
         nthread: Threads; 0 takes every core but one. A core too many is dear: where stream and service run as well,
             threads that wait for one another made a fit seven times slower.
     """
@@ -43,10 +45,11 @@ class ModelParams:
     max_bin: int = 4096
     base_score: float = 0.5
     nthread: int = 0
+    negatives: float = 1.0
 
     def for_xgboost(self, seed: int, predicts: str = "binary") -> dict[str, Any]:
         """Return the parameters of `xgboost.train` for what is predicted."""
-        chosen = {name: value for name, value in asdict(self).items() if name != "rounds"}
+        chosen = {name: value for name, value in asdict(self).items() if name not in ("rounds", "negatives")}
         chosen["nthread"] = self.nthread or max(1, (os.cpu_count() or 2) - 1)
         if self.tree_method != "hist":
             del chosen["max_bin"]
@@ -82,8 +85,21 @@ def train_model(training_set: TrainingSet, params: ModelParams | None = None, se
             f"{training_set.service}: {len(training_set)} rows to train on, {training_set.positives} of them positive; "
             "a model needs both classes, so choose a longer TRAIN span."
         )
-    data = xgb.DMatrix(training_set.matrix, label=training_set.labels, feature_names=list(training_set.features))
+    rows = rows_to_fit(training_set.labels, params.negatives, seed)
+    names = list(training_set.features)
+    data = xgb.DMatrix(training_set.matrix[rows], label=training_set.labels[rows], feature_names=names)
     return xgb.train(params.for_xgboost(seed), data, num_boost_round=params.rounds)
+
+
+def rows_to_fit(labels: npt.NDArray[Any], negatives: float, seed: int) -> npt.NDArray[np.bool_]:
+    """Say of each row whether it is fitted to: every positive, and such a share of the negatives.
+
+    >>> rows_to_fit(np.array([0, 1, 0, 1]), 1.0, seed=7).tolist()
+    [True, True, True, True]
+    """
+    if negatives >= 1:
+        return np.ones(len(labels), dtype=np.bool_)
+    return (labels == 1) | (np.random.default_rng(seed).random(len(labels)) < negatives)
 
 
 def _train_other(training_set: TrainingSet, params: ModelParams, seed: int) -> xgb.Booster:

@@ -26,6 +26,12 @@ def describe_training(result: TrainResult) -> str:
     if isinstance(result.metrics, Metrics):
         lines.append(f"  threshold {result.metrics.threshold:.4g}: {result.threshold_from}")
         lines.append(f"  calibrated by {result.calibrated_by}")
+    if result.search:
+        tried, pruned = result.search.trials
+        lines.append(
+            f"  searched  {tried} trials, {pruned} given up early: {result.search.measure} on the folds"
+            f" {result.search.value:.4f}, without a search {result.search.without:.4f}"
+        )
     lines += [
         f"  model     {result.model}",
         f"  report    {result.report}",
