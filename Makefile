@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup redis simulate apply diff plan backfill materialize refresh stream train validate parity consistency serve key challenge promote rollback register experiment run status compact replay-dead-letters test test-fast check bench soak faults clean
+.PHONY: help setup redis simulate apply diff plan backfill materialize refresh stream train validate parity consistency serve key challenge compare promote rollback register experiment run status compact replay-dead-letters test test-fast check bench soak faults clean
 
 PYTHON ?= $(or $(shell command -v python3.11),$(shell command -v python3),python3.11)
 VENV := .venv
@@ -92,7 +92,10 @@ score: setup  ## score a table of requests as POST /v1/score would (EVENTS=reque
 load: setup  ## requests at a given rate, latencies without coordinated omission (RATE=100 SECONDS=10 CONNECTIONS=64 URL= REQUESTS=)
 	@$(PY) -m commands load
 
-promote: setup  ## make a version the champion, without a restart (SERVICE= VERSION= or ALIAS=challenger, WHY=)
+compare: setup  ## challenger against champion on days that neither was trained on (SERVICE= VERSION= or ALIAS=challenger, AGAINST=)
+	@$(PY) -m commands compare
+
+promote: setup  ## make a version the champion, without a restart, if it is better (SERVICE= VERSION= or ALIAS=challenger, WHY= FORCE=1)
 	@$(PY) -m commands promote
 
 rollback: setup  ## make the champion of before champion again (SERVICE= WHY=)

@@ -29,6 +29,7 @@ COMMANDS = {
     "consistency": "hold what was served against offline",
     "key": "make a key for a caller of the scoring service",
     "challenge": "name a version of a model, for an experiment",
+    "compare": "compare a challenger with the champion on the same rows",
     "promote": "make a version the champion",
     "rollback": "make the champion of before champion again",
     "register": "record trainings and aliases in MLflow",

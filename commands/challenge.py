@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from commands.register import record_aliases
 from commands.served_models import asked_service, asked_version, require_fit
 from contract.model_aliases import drop_alias, set_alias
 from serving.experiments.stopped import read_stopped
@@ -17,6 +18,7 @@ def main() -> None:
     if os.environ.get("DROP"):
         drop_alias(workspace.models, service, alias)
         print(f"{service}: {alias} names no version any more")
+        record_aliases(workspace, service)
         return
     version = asked_version(workspace, service)
     require_fit(workspace, service, version)
@@ -24,3 +26,4 @@ def main() -> None:
     print(f"{service}: {alias} is {version}; what runs takes it over by itself")
     if alias in read_stopped(workspace.models, service):
         print(f"{alias} is stopped still; `make experiment SERVICE={service} RESUME={alias}` lets it go on")
+    record_aliases(workspace, service)

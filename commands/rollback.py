@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from commands.register import record_aliases
 from commands.served_models import asked_service, reason, require_fit
 from contract.model_aliases import previous_champion, rollback
 from workspace.workspace import Workspace
@@ -16,3 +17,4 @@ def main() -> None:
     require_fit(workspace, service, previous_champion(workspace.models, service))
     version = rollback(workspace.models, service, reason(), datetime.now(UTC))
     print(f"{service}: {version} is champion again")
+    record_aliases(workspace, service)

@@ -6,7 +6,8 @@ import getpass
 import os
 
 from commands.settings import SettingError
-from contract.model_file import FILE
+from contract.model_aliases import read_aliases
+from contract.model_file import FILE, ModelFileError
 from contract.service import read_service
 from serving.config import load_config
 from serving.scoring.model import check_fit, read_model
@@ -35,6 +36,22 @@ def asked_version(workspace: Workspace, service: str) -> str:
             f"VERSION is not set; write one of {', '.join(known[-5:]) or 'those that `make train` makes'}."
         )
     return version
+
+
+def picked_version(workspace: Workspace, service: str, default: str | None = None) -> str:
+    """Return VERSION, or the one that ALIAS (or `default`) names.
+
+    Raises:
+        ModelFileError: No such alias.
+        SettingError: Neither is set, and there is no default.
+    """
+    alias = os.environ.get("ALIAS") or (None if os.environ.get("VERSION") else default)
+    if alias is None:
+        return asked_version(workspace, service)
+    versions = read_aliases(workspace.models, service)
+    if alias not in versions:
+        raise ModelFileError(f"{service}: has no alias {alias}; there are {', '.join(versions)}.")
+    return versions[alias]
 
 
 def require_fit(workspace: Workspace, service: str, version: str) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from contract.service import read_service
 from stores.parquet.provenance import read_provenance
 from training.data.failing_views import told_by_view
 from training.data.label_events import describe_label_files, read_label_events
@@ -126,7 +127,7 @@ def build_training_set(
     entities = _entity_frame(declared, events)
     with told_by_view(declared.service):
         joined = store.get_historical_features(
-            entity_df=entities, features=store.get_feature_service(declared.service), full_feature_names=True
+            entity_df=entities, features=_asked(store, declared), full_feature_names=True
         ).to_arrow()
     provenance = {
         "service": declared.service,
@@ -147,6 +148,14 @@ def build_training_set(
         predicts=declared.predicts,
         provenance=provenance,
     )
+
+
+def _asked(store: FeatureStore, declared: TrainingTask) -> Any:
+    """Return the feature service, or each feature by itself where a model was trained on some that the service has no more."""
+    service = read_service(store, declared.service)
+    if set(declared.features) <= {name for name, _ in service.features}:
+        return store.get_feature_service(declared.service)
+    return [name.replace("__", ":", 1) for name in declared.features]
 
 
 def _entity_frame(declared: TrainingTask, events: pd.DataFrame) -> pd.DataFrame:

@@ -152,3 +152,21 @@ def _random_precision(rows: int, hits: int) -> float:
     places = np.arange(1, rows + 1)
     others = (hits - 1) / (rows - 1) if rows > 1 else 0.0
     return float(((1 + (places - 1) * others) / places).mean())
+
+
+def list_table(
+    relevance: npt.NDArray[np.int64], scores: npt.NDArray[np.float64], groups: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Return for each list with an order to find its first row, shape (lists,), and its metrics in the order of `MEANING`.
+
+    The lists come by rising group, whatever the scores are: two models' tables are about the same lists, line by line.
+    """
+    firsts: list[int] = []
+    table: list[tuple[float, ...]] = []
+    order = np.argsort(groups, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(groups[order])) + 1):
+        if len(rows) and relevance[rows].min() != relevance[rows].max():
+            rows = rows[np.argsort(-scores[rows], kind="stable")]
+            firsts.append(int(rows.min()))
+            table.append(_measure_list(relevance[rows], scores[rows])[: len(RankingMetrics.MEANING)])
+    return np.array(firsts, np.int64), np.array(table, np.float64).reshape(-1, len(RankingMetrics.MEANING))

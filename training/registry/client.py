@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,7 +64,9 @@ def open_registry(data: Path) -> Iterator[MlflowClient]:
     for name in ("mlflow", "alembic", "urllib3"):
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
-        yield MlflowClient(tracking_uri=address)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what it uses in SQLAlchemy
+            yield MlflowClient(tracking_uri=address)
     except (MlflowException, SQLAlchemyError, OSError) as error:
         told = str(error).strip().splitlines() or [type(error).__name__]
         raise RegistryError(f"MLflow at {address}: {told[0][:200]}") from error

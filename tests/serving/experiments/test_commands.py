@@ -56,13 +56,17 @@ def run(home: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 def test_a_version_is_challenged_promoted_and_rolled_back(run: Run, home: Workspace) -> None:
     assert run("challenge", VERSION="v2") == "click_v1: challenger is v2; what runs takes it over by itself\n"
-    assert run("promote", ALIAS="challenger", WHY="it won") == (
-        "click_v1: v2 is champion, v1 was; `make rollback SERVICE=click_v1` goes back\n"
+    assert "click_v1: v2 does not become champion:\n  - it was not compared with the champion v1" in run(
+        "promote", ALIAS="challenger"
     )
+    assert "the history must say why" in run("promote", ALIAS="challenger", FORCE="1")
+    said = run("promote", ALIAS="challenger", WHY="it won", FORCE="1")
+    assert said.endswith("click_v1: v2 is champion, v1 was; `make rollback SERVICE=click_v1` goes back\n")
     assert read_aliases(home.models, "click_v1") == {"champion": "v2", "challenger": "v2"}
     assert run("rollback", WHY="it did not") == "click_v1: v1 is champion again\n"
     history = [(one.action, one.version, one.why.split(": ")[-1]) for one in read_history(home.models, "click_v1")]
-    assert history[1:] == [("promoted", "v2", "it won"), ("rolled-back", "v1", "it did not")]
+    assert [one[:2] for one in history[1:]] == [("promoted", "v2"), ("rolled-back", "v1")]
+    assert "it won, forced past: it was not compared" in read_history(home.models, "click_v1")[1].why
     assert run("challenge", DROP="1") == "click_v1: challenger names no version any more\n"
     assert read_aliases(home.models, "click_v1") == {"champion": "v1"}
 

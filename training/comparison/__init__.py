@@ -1,0 +1,1 @@
+"""Holds a challenger against the champion on days that neither was trained on."""
