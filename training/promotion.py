@@ -113,8 +113,8 @@ def _worse(found: Comparison, bounds: Bounds) -> list[str]:
         )
     elif main.gain[1] <= bounds.margin:
         lines.append(
-            f"{title}: better by {main.gain[0]:+.4f}, and at {100 * LEVEL:g} % by {main.gain[1]:+.4f} at least; more than "
-            f"{bounds.margin:g} is asked for (MARGIN={bounds.margin:g}). More days or another model may show it"
+            f"{title}: a gain of {main.gain[0]:+.4f}, {100 * LEVEL:g} % interval [{main.gain[1]:+.4f}, {main.gain[2]:+.4f}]; its "
+            f"lower end must be above {bounds.margin:g} (MARGIN={bounds.margin:g}), which more days may show"
         )
     for one in found.differences[1:]:
         if one.gain is None or one.champion is None:

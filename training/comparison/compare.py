@@ -20,7 +20,6 @@ from training.data.known_keys import without_known_positives
 from training.data.label_events import read_label_events
 from training.data.task import TrainingTask
 from training.errors import TrainingError
-from training.fitting.model import predict
 from training.measures.paired import RESAMPLES, PairedRows, compare_scores
 
 if TYPE_CHECKING:
@@ -147,7 +146,7 @@ def _rows_of(
 
 def _answers(model: ModelFile, rows: TrainingSet) -> npt.NDArray[np.float64]:
     """Return a model's answers, shape (rows,), from its own columns in its own order."""
-    return predict(model.booster, np.asarray(rows.frame[list(model.columns)], dtype="float64"))
+    return model.predict(np.asarray(rows.frame[list(model.columns)], dtype="float64"))
 
 
 def _unknown(

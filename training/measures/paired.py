@@ -19,12 +19,12 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import norm, t
 
-from training.measures.bootstrap import Draws, Statistic, bootstrap, draw_counts, interval, point
+from training.measures.bootstrap import Statistic, bootstrap, draw_counts, interval, point
 from training.measures.delong import compare_auroc
 from training.measures.key_precision import of_keys
 from training.measures.metrics import Metrics
-from training.measures.ranking import RankingMetrics, list_table
-from training.measures.regression import RegressionMetrics
+from training.measures.ranking import RankingMetrics, list_table, of_lists
+from training.measures.regression import RegressionMetrics, of_errors
 from training.measures.statistics import of_means, of_order, together
 
 Floats = npt.NDArray[np.float64]
@@ -168,13 +168,12 @@ def _units(rows: PairedRows) -> int:
 def _statistic(rows: PairedRows, scores: Floats) -> Statistic:
     """Return the metrics of one model's answers."""
     if rows.predicts == "regression":
-        means = of_means({"mae": np.abs(rows.labels - scores), "squared": (rows.labels - scores) ** 2})
-        return lambda counts: _rooted(means(counts))
+        return of_errors(rows.labels, scores)
     if rows.predicts == "ranking":
         groups = np.arange(len(scores)) if rows.groups is None else rows.groups
         firsts, table = list_table(rows.labels, scores, groups)
-        of_lists = of_means({name: table[:, column] for column, name in enumerate(RankingMetrics.MEANING)})
-        return lambda counts: of_lists(counts[:, firsts])
+        measured = of_lists(table)
+        return lambda counts: measured(counts[:, firsts])
     sure = np.clip(scores, 1e-15, 1 - 1e-15)
     parts = [
         of_order(rows.labels, scores, rows.k),
@@ -183,10 +182,6 @@ def _statistic(rows: PairedRows, scores: Floats) -> Statistic:
     if rows.keys is not None and rows.days is not None:
         parts.append(of_keys(rows.days, rows.keys, rows.labels, scores, rows.k))
     return together(*parts)
-
-
-def _rooted(means: Draws) -> Draws:
-    return {"mae": means["mae"], "rmse": np.sqrt(means["squared"])}
 
 
 def _defined(value: float) -> float | None:
