@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup redis simulate apply diff plan backfill materialize refresh stream train validate parity consistency serve key challenge compare promote rollback register experiment run status compact replay-dead-letters test test-fast check bench soak faults clean
+.PHONY: help setup redis simulate apply diff plan backfill materialize refresh stream train retrain validate parity consistency serve key challenge compare promote rollback register experiment run status compact replay-dead-letters test test-fast check bench soak faults clean
 
 PYTHON ?= $(or $(shell command -v python3.11),$(shell command -v python3),python3.11)
 VENV := .venv
@@ -67,6 +67,9 @@ stream: setup  ## Bytewax: keep Redis fresh (MILLRACE_BROKER= CLOCK=wall|event C
 
 train: setup  ## XGBoost on get_historical_features (SERVICE= TRAIN=from:to TEST=from:to HISTORY=1 TRIALS=30 TRIALS_ON=ray COSTS= ALIAS=challenger)
 	@$(PY) -m commands train
+
+retrain: setup  ## train on new days, compare, propose a challenger; for cron, or EVERY=1d (SERVICE= NEW_DAYS=7 PROMOTE=auto CLOCK=wall|event)
+	@$(PY) -m commands retrain
 
 validate: setup  ## Great Expectations on the lake and the feature logs
 	@$(PY) -m commands validate

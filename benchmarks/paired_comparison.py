@@ -2,7 +2,7 @@
 
     python -m benchmarks.paired_comparison [--runs 400]
 
-6,000 rows of 300 keys, few of which have a positive; both models see the same signal, each through noise of its own that a key's
+3,000 rows of 300 keys, few of which have a positive; both models see the same signal, each through noise of its own that a key's
 rows share in part.
 """
 
@@ -18,7 +18,7 @@ from training.measures.delong import compare_auroc
 from training.measures.paired import PairedRows, expand
 from training.measures.statistics import of_order
 
-KEYS, EACH = 300, 20
+KEYS, EACH = 300, 10
 METRICS = ("average_precision", "auroc")
 
 

@@ -24,6 +24,7 @@ COMMANDS = {
     "refresh": "bring batch views up to date, at their slide",
     "stream": "follow the broker and keep Redis fresh",
     "train": "train and test a model",
+    "retrain": "train on new days, and propose a challenger",
     "validate": "check events and feature logs",
     "parity": "hold online against offline",
     "consistency": "hold what was served against offline",

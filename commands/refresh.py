@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from commands.materialize import materialize
 from commands.plan import picked_plans
-from commands.settings import SettingError
+from commands.settings import read_duration
 from commands.table import show_table
-from contract.durations import MINUTE, SECOND, format_duration, parse_duration
+from contract.durations import MINUTE, SECOND, format_duration
 from pipelines.batch.lake import LakeError, instant
 from pipelines.batch.materialize import NothingToMaterializeError
 from pipelines.batch.refresh import fill_due, find_due, slide_of
@@ -112,26 +112,13 @@ def read_refreshed(workspace: Workspace) -> dict[str, int]:
     return dict(json.loads(file.read_text())) if file.is_file() else {}
 
 
-def read_setting(name: str, default: int) -> int:
-    """Return a duration in microseconds.
-
-    Raises:
-        SettingError: It is no duration.
-    """
-    text = os.environ.get(name)
-    try:
-        return parse_duration(text) if text else default
-    except ValueError as error:
-        raise SettingError(f"{name}: {error}") from None
-
-
 def main() -> int:
     """Refresh once; with EVERY=1h go on, an hour after the other. VIEWS= picks some views.
 
     What happened before an instant has landed GRACE=5min after it; with CLOCK=event the newest event in the lake says how late
     it is, as for events that are not of today. Return 1 where a view failed its gate.
     """
-    every, grace = read_setting("EVERY", 0), read_setting("GRACE", GRACE)
+    every, grace = read_duration("EVERY", 0), read_duration("GRACE", GRACE)
     workspace = Workspace.from_env()
     plans = [plan for plan in picked_plans(workspace) if plan.kind == "batch"]
     if not plans:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from datetime import date
 
+from contract.durations import parse_duration
+
 
 class SettingError(ValueError):
     """A setting that is not what it must be."""
@@ -49,3 +51,16 @@ def read_day(name: str) -> date | None:
         return date.fromisoformat(text) if text else None
     except ValueError:
         raise SettingError(f"{name}={text}: not a day; write such as {name}=2026-01-31.") from None
+
+
+def read_duration(name: str, default: int) -> int:
+    """Return a duration in microseconds.
+
+    Raises:
+        SettingError: It is no duration.
+    """
+    text = os.environ.get(name)
+    try:
+        return parse_duration(text) if text else default
+    except ValueError as error:
+        raise SettingError(f"{name}: {error}") from None

@@ -17,8 +17,8 @@ from commands.loop.history import land_days
 from commands.loop.home import open_home
 from commands.loop.tables import event_sources
 from commands.plan import read_plans
-from commands.refresh import Refreshed, read_refreshed, read_setting, refresh, refreshing, show_refreshed
-from commands.settings import SettingError
+from commands.refresh import Refreshed, read_refreshed, refresh, refreshing, show_refreshed
+from commands.settings import SettingError, read_duration
 from pipelines.batch.lake import DAY, days_of, micros
 from stores.parquet.log_commit import held_files
 from workspace.one_at_a_time import HeldError
@@ -106,7 +106,7 @@ def test_what_was_done_is_shown(lab_plan: Any, capsys: pytest.CaptureFixture[str
 def test_a_setting_that_is_no_duration_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVERY", "hourly")
     with pytest.raises(SettingError, match="EVERY: 'hourly'"):
-        read_setting("EVERY", 0)
+        read_duration("EVERY", 0)
 
 
 @pytest.fixture
