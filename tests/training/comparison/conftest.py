@@ -26,6 +26,7 @@ def shown(days: int, changes: int | None = None, a_day: int = 260, seed: int = 3
         {
             "impression_id": np.arange(rows) + 1000,
             "shown_at": (FIRST + pd.to_timedelta(seconds, unit="s")).as_unit("us"),
+            "page_id": np.arange(rows) // 5,
             "ad_id": ads,
             "visitor_id": random.integers(0, 4000, rows),
             "slot": random.integers(0, 4, rows),

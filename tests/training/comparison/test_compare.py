@@ -110,6 +110,32 @@ def test_both_are_fed_the_same_events_though_their_columns_differ(
     assert again.differences == found.differences
 
 
+@pytest.mark.parametrize(
+    ("predicts", "label", "group", "metrics"),
+    [
+        ("regression", "bid", None, ["rmse", "mae"]),
+        ("ranking", "clicked", "page_id", ["ndcg_10", "ndcg_5", "average_precision", "pairwise_loss"]),
+    ],
+)
+def test_the_other_kinds_are_compared_by_their_own_metrics(
+    world: Any, task: TrainingTask, predicts: str, label: str, group: str | None, metrics: list[str]
+) -> None:
+    other = replace(task, predicts=predicts, label=label, group=group, drop_known=None, service=OTHER)
+    models = []
+    for number, (split, rounds) in enumerate([(OLD, 2), (NEW, 40)]):
+        options = TrainingOptions(split=split, params=replace(PARAMS, rounds=rounds), alias=predicts)
+        now = NOW + timedelta(days=3 + number)
+        models.append(
+            load_model(train(world.workspace, world.store, other, options, now=now, say=lambda _: None).model)
+        )
+    contenders = [Contender(other, model) for model in models]
+    versus = compare(world.store, *contenders, CompareOptions(resamples=50), say=lambda _: None)
+    assert [one.metric for one in versus.differences] == metrics
+    assert (versus.verdict, versus.rows) == ("better", 4 * 260)
+    assert versus.clustered_by == (group or "")
+    assert versus.clusters == (208 if group else 4 * 260)
+
+
 def test_models_of_different_labels_are_not_compared(
     world: Any, task: TrainingTask, old: ModelFile, new: ModelFile
 ) -> None:
