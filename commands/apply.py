@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from commands.applied import read_declared, write_applied
+from contract.checks import check_all
 from contract.tags import read_cache, read_tags
 from pipelines.plan_view import plan_views
 from stores.cells.layout import check_types
@@ -22,7 +23,7 @@ def apply(workspace: Workspace) -> int:
 
     Raises:
         PlanError: A declaration cannot be kept; nothing is registered.
-        TagError: A view's cache cannot be kept as its tags say.
+        TagError: A view's cache cannot be kept as its tags say, or a check cannot.
         UnknownTypeError: A field has a type that cannot be stored.
         LayoutError: A join key has one.
     """
@@ -31,6 +32,7 @@ def apply(workspace: Workspace) -> int:
         [*declarations.feature_views, *declarations.stream_feature_views, *declarations.on_demand_feature_views]
     )
     plans = plan_views(declarations)
+    check_all(declarations)
     _check_caches(declarations)
     declared = read_declared(declarations, plans)
     from feast.repo_operations import apply_total

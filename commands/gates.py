@@ -1,13 +1,17 @@
-"""The gates of a workspace: suites from its plans and its own expectations, in front of whatever stores or trains."""
+"""The gates of a workspace: suites from its declarations and its own expectations, in front of whatever stores or trains."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.plan import ViewPlan
+from contract.checks import ColumnCheck
+from pipelines.batch.lake import days_of
+from pipelines.plan import EventTable, ViewPlan
 from workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -16,9 +20,12 @@ if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
 
     from training.data.task import TrainingTask
+    from validation.gates.report import Finding, Report
+    from validation.gates.rows import Source
+    from validation.leakage.checks import LeakBounds
 
 
-def feature_gate(workspace: Workspace, plan: ViewPlan, rows: Path) -> None:
+def feature_gate(workspace: Workspace, plan: ViewPlan, rows: Path) -> Report:
     """Check rows of a view, a folder of Parquet, and write the page about it.
 
     Raises:
@@ -27,13 +34,20 @@ def feature_gate(workspace: Workspace, plan: ViewPlan, rows: Path) -> None:
     from validation.gates.handwritten import load_expectations
     from validation.gates.suites import FeatureSpec, suite_for_features
 
-    spec = FeatureSpec(plan.view, plan.keys, {feature.name: feature.function for feature in plan.features})
-    _require(workspace, rows, suite_for_features(spec, load_expectations(workspace.repo).get(plan.view, ())))
+    functions = {feature.name: feature.function for feature in plan.features}
+    spec = FeatureSpec(plan.view, plan.keys, functions, checks=plan.checks)
+    return _require(workspace, rows, suite_for_features(spec, load_expectations(workspace.repo).get(plan.view, ())))
 
 
 def plain_gate(
-    workspace: Workspace, view: str, keys: tuple[str, ...], features: Sequence[str], timestamp: str, rows: pa.Table
-) -> None:
+    workspace: Workspace,
+    view: str,
+    keys: tuple[str, ...],
+    features: Sequence[str],
+    timestamp: str,
+    rows: pa.Table,
+    checks: Mapping[str, ColumnCheck],
+) -> Report:
     """Check rows of a view that somebody else computes: its columns are there, one row an entity, and what its team expects.
 
     Raises:
@@ -42,12 +56,28 @@ def plain_gate(
     from validation.gates.handwritten import load_expectations
     from validation.gates.suites import FeatureSpec, suite_for_features
 
-    spec = FeatureSpec(view, keys, dict.fromkeys(features, ""), timestamp)
-    _require(workspace, rows, suite_for_features(spec, load_expectations(workspace.repo).get(view, ())))
+    spec = FeatureSpec(view, keys, dict.fromkeys(features, ""), timestamp, checks=checks)
+    return _require(workspace, rows, suite_for_features(spec, load_expectations(workspace.repo).get(view, ())))
 
 
-def event_gate(workspace: Workspace, plan: ViewPlan, rows: Path) -> None:
-    """Check events of a view's table, a Parquet file or folder, and write the page about it.
+def event_gate(
+    workspace: Workspace,
+    table: EventTable,
+    required: Sequence[str],
+    rows: Source,
+    *,
+    now: int | None = None,
+    landed: bool = False,
+) -> Report:
+    """Check events of a table, row by row and day by day, and write the page about it.
+
+    Args:
+        workspace: Whose expectations hold, and where the page goes.
+        table: The table.
+        required: Columns that every event must have a value in, the time and the id among them.
+        rows: The events.
+        now: Against what the newest event's age is held, microseconds; None to ask for no age, as of a history.
+        landed: Whether they lie in the lake, where an event may come twice: a backfill counts it once.
 
     Raises:
         ValidationFailed: An expectation failed; the message names it and the rows.
@@ -55,34 +85,135 @@ def event_gate(workspace: Workspace, plan: ViewPlan, rows: Path) -> None:
     from validation.gates.handwritten import load_expectations
     from validation.gates.suites import EventSpec, suite_for_events
 
-    table = plan.table
-    spec = EventSpec(table.name, dict(table.columns), plan.keys, table.timestamp, table.event_id)
-    _require(workspace, rows, suite_for_events(spec, load_expectations(workspace.repo).get(table.name, ())))
+    columns = dict(table.columns) or dict.fromkeys([*required, *table.checks.columns], "")
+    keys = tuple(name for name in required if name not in (table.timestamp, table.event_id))
+    spec = EventSpec(
+        table.name,
+        columns,
+        keys,
+        table.timestamp,
+        table.event_id,
+        table.checks.columns,
+        "warning" if landed else "critical",
+    )
+    suite = suite_for_events(spec, load_expectations(workspace.repo).get(table.name, ()))
+    return _require(workspace, rows, suite, lambda: _judge_days(table, keys, rows, now))
 
 
-def training_gate(
-    workspace: Workspace, plans: Sequence[ViewPlan], task: TrainingTask
-) -> Callable[[pd.DataFrame], None]:
-    """Return the check of a training set: a binary label has both classes, no feature is null everywhere, none out of
-    range.
+@dataclass(frozen=True, slots=True)
+class TrainingGates:
+    """What stands before a training, and before its test; each writes its page and raises `ValidationFailed`."""
+
+    training: Callable[[pd.DataFrame], None]
+    test: Callable[[pd.DataFrame, pd.DataFrame], None]
+
+
+def training_gates(
+    workspace: Workspace, plans: Sequence[ViewPlan], task: TrainingTask, bounds: LeakBounds | None = None
+) -> TrainingGates:
+    """Return the checks of a training set and its test.
+
+    A binary label has both classes; no feature is null everywhere, out of range, later than its event, or knows the label; no
+    event has two labels; the test repeats nothing that was learned.
+
+    Args:
+        workspace: Where the pages go.
+        plans: What computes the features.
+        task: What is trained.
+        bounds: From where on a feature knows too much; None for the usual.
     """
+    from validation.gates.report import Report
     from validation.gates.suites import TrainingSpec, suite_for_training
+    from validation.leakage.checks import Labelled, LeakBounds, find_leaks, find_repeats
 
     functions = {f"{plan.view}__{feature.name}": feature.function for plan in plans for feature in plan.features}
+    checks = {f"{plan.view}__{name}": check for plan in plans for name, check in plan.checks.items()}
+    known_after = task.known_after // timedelta(microseconds=1)
+    given = Labelled(
+        task.label, task.predicts, task.features, task.keys, task.event_id, task.timestamp, task.arrived, known_after
+    )
+    limits = bounds or LeakBounds()
 
-    def check(frame: pd.DataFrame) -> None:
-        features = {column: functions.get(column, "") for column in frame.columns if "__" in column}
-        classes = (0, 1) if task.predicts == "binary" else ()
-        spec = TrainingSpec(task.service, task.keys, task.label, features, task.timestamp, classes)
-        _require(workspace, frame, suite_for_training(spec))
+    def check_training(frame: pd.DataFrame) -> None:
+        known = {name: one for name, one in checks.items() if name in task.features}
+        spec = TrainingSpec(
+            task.service,
+            task.keys,
+            task.label,
+            {column: functions.get(column, "") for column in task.features},
+            task.timestamp,
+            (0, 1) if task.predicts == "binary" else (),
+            known,
+        )
+        _require(
+            workspace,
+            frame,
+            suite_for_training(spec),
+            lambda: [*find_leaks(frame, given, limits), *_find_conflicts(task, frame)],
+        )
 
-    return check
+    def check_test(trained: pd.DataFrame, tested: pd.DataFrame) -> None:
+        found = find_repeats(trained, tested, given, limits)
+        _conclude(workspace, Report(f"{task.service}-test", len(tested), tuple(found)))
+
+    return TrainingGates(check_training, check_test)
 
 
-def _require(workspace: Workspace, source: Path | pd.DataFrame | pa.Table, suite: ExpectationSuite) -> None:
-    from validation.gates.docs import write_docs
+def check_names(workspace: Workspace, tables: Iterable[EventTable], views: Iterable[str]) -> None:
+    """Refuse expectations of what there is not: nobody would ever check them.
+
+    Raises:
+        ExpectationsFileError: The repo's `expectations.py` names such, or cannot be read.
+    """
+    from validation.gates.handwritten import load_expectations
+
+    load_expectations(workspace.repo, {*(table.name for table in tables), *views})
+
+
+def _judge_days(table: EventTable, keys: Sequence[str], rows: Source, now: int | None) -> list[Finding]:
+    from validation.daily.judge import judge_days, judge_freshness
+    from validation.daily.statistics import read_days
+
+    days = read_days(rows, table.timestamp, table.event_id, keys)
+    late = table.known_after
+    newest = None if days is None else days.newest
+    found = [] if now is None else judge_freshness(newest, table.timestamp, table.checks, now - late)
+    if days is not None:
+        found += judge_days(days, table.checks, days.newest if now is None else now - late)
+    return found
+
+
+def _find_conflicts(task: TrainingTask, frame: pd.DataFrame) -> list[Finding]:
+    """Look for events with two labels in the files of the days that are trained on, where these are on this machine."""
+    from validation.leakage.checks import find_label_conflicts
+
+    folder = Path(task.path)
+    first, last = (f"{moment:%Y-%m-%d}" for moment in (frame[task.timestamp].min(), frame[task.timestamp].max()))
+    days = [folder / f"date={day}" for day in days_of(task.path) if first <= day <= last] if folder.is_dir() else []
+    files = days or ([folder] if folder.is_dir() else [])
+    return [find_label_conflicts(files, task.event_id, task.label)] if files else []
+
+
+def _require(
+    workspace: Workspace,
+    source: Source,
+    suite: ExpectationSuite,
+    more: Callable[[], list[Finding]] = list,
+) -> Report:
+    """Check rows, and what there is `more` if they are what they must be; conclude."""
     from validation.gates.gate import check
 
     report = check(source, suite)
+    if report.success and report.rows:
+        report = report.with_findings(more())
+    return _conclude(workspace, report)
+
+
+def _conclude(workspace: Workspace, report: Report) -> Report:
+    """Write the page, tell the warnings, and raise where the data may not pass."""
+    from validation.gates.docs import write_docs
+
     write_docs([report], workspace.data, datetime.now(UTC))
-    report.require_success()
+    for finding in report.warnings:
+        print(f"warning: {report.suite}: {finding.describe()}", file=sys.stderr, flush=True)
+    return report.require_success()

@@ -11,8 +11,9 @@ from typing import Any
 import httpx
 import orjson
 
+from commands.event_tables import event_sources
 from commands.loop.decisions import decisions_of
-from commands.loop.tables import event_sources
+from commands.loop.services import labels_of
 from commands.open_loop import LoadResult, load, request_bytes
 from commands.settings import SettingError, read_number, read_whole
 from contract.service import EVENT_TIMESTAMP, read_service
@@ -109,7 +110,7 @@ def _of_the_lake(workspace: Workspace, name: str) -> list[Any]:
     store = open_store(workspace)
     service = read_service(store, name)
     plans = plan_views(read_declarations(workspace))
-    decisions = decisions_of(service, {one.name: one for one in event_sources(plans, [service])})
+    decisions = decisions_of(service, {one.name: one for one in event_sources(plans, labels_of([service]))})
     lake = decisions.source.table.lake
     days = days_of(lake)
     if not days:

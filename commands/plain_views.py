@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from commands.gates import plain_gate
+from contract.checks import view_checks
 from contract.service import NO_ENTITY
 from stores.cells.layout import layouts_of
 from stores.online import open_online
@@ -45,19 +46,19 @@ def load_plain_views(
     online, layouts = open_online(store.config), layouts_of(store, views)
     end = datetime.now(UTC) if until is None else datetime.fromtimestamp(until / 1_000_000, UTC)
     for name in views:
-        rows, timestamp = _newest(store, name, end)
+        view: Any = next(v for v in [*store.list_feature_views(), *store.list_stream_feature_views()] if v.name == name)
+        rows, timestamp = _newest(store, view, end)
         keys = tuple(key for key, _ in layouts[name].join_keys)
         if keys == (NO_ENTITY,) and NO_ENTITY not in rows.column_names:  # most offline stores add it
             rows = rows.append_column(NO_ENTITY, pa.array([""] * len(rows)))
-        plain_gate(workspace, name, keys, layouts[name].feature_names, timestamp, rows)
+        plain_gate(workspace, name, keys, layouts[name].feature_names, timestamp, rows, view_checks(view))
         yield name, online.writer(layouts[name]).write(rows, timestamp).written
 
 
-def _newest(store: FeatureStore, name: str, end: datetime) -> tuple[pa.Table, str]:
+def _newest(store: FeatureStore, view: Any, end: datetime) -> tuple[pa.Table, str]:
     """Return the newest row of each entity, columns under their names in Feast, and the column of the event time."""
     from feast.utils import _get_column_names, _run_pyarrow_field_mapping
 
-    view: Any = next(v for v in [*store.list_feature_views(), *store.list_stream_feature_views()] if v.name == name)
     entities = [store.get_entity(entity) for entity in view.entities if entity != "__dummy"]
     keys, features, timestamp, created = _get_column_names(view, entities)
     offline = store._get_provider().offline_store  # every provider that reads tables has it

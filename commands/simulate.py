@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from commands.event_tables import event_sources
+from commands.gates import event_gate
 from commands.loop.events import open_simulation
 from commands.loop.history import build_history
-from commands.loop.services import read_services
-from commands.loop.tables import event_sources
+from commands.loop.services import labels_of, read_services
 from commands.plan import read_plans
 from pipelines.batch.lake import DAY
 from workspace.workspace import Workspace, open_store, read_declarations
@@ -19,15 +20,18 @@ def main() -> None:
     """Simulate the days that `events.py` says, the last of them today, and land those that are over.
 
     Raises:
+        ValidationFailed: The events break an expectation; nothing is landed.
         NotAppliedError: The services, whose labels are events as well, are not registered yet.
     """
     workspace = Workspace.from_env()
     services = read_services(open_store(workspace))
     if not services and read_declarations(workspace).feature_services:
         raise NotAppliedError("the feature services are not registered yet; run `make apply` first.")
-    sources = event_sources(read_plans(workspace), services)
+    sources = event_sources(read_plans(workspace), labels_of(services))
     simulation = open_simulation(workspace.repo, sources)
     history = build_history(sources, simulation.history(), 0, 1, simulation)
+    for name, source in history.sources.items():
+        event_gate(workspace, source.table, source.required, history.events[name])
     history.land()
     counts = ", ".join(f"{len(events):,} {name}" for name, events in history.events.items())
     print(

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from commands.gates import training_gate
+from commands.gates import training_gates
 from commands.plan import read_plans
 from commands.register import record
 from commands.settings import SettingError, read_number, read_whole
+from contract.checks import SEVERITIES
 from contract.model_file import CURRENT
 from training.data.split import TemporalSplit, read_day
 from training.data.task import default_service, read_task
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from feast import FeatureStore
 
     from pipelines.plan import ViewPlan
+    from validation.leakage.checks import LeakBounds
 
 
 def train_service(
@@ -47,10 +49,29 @@ def train_service(
     store = store or open_store(workspace)
     plans = read_plans(workspace) if plans is None else plans
     task = read_task(store, service or default_service(store))
-    result = train(workspace, store, task, options, gate=training_gate(workspace, plans, task))
+    gates = training_gates(workspace, plans, task, read_leak_bounds())
+    result = train(workspace, store, task, options, gate=gates.training, test_gate=gates.test)
     declared = ",\n".join(plan.to_json() for plan in plans)
     write_whole(result.model.with_name(PLAN), f"[{declared}]\n")  # of what the features meant
     return result
+
+
+def read_leak_bounds() -> LeakBounds:
+    """Read LEAK_AUROC, LEAK_CORRELATION and LEAK_SEVERITY: from where on one feature knows too much, and what it does then.
+
+    Raises:
+        SettingError: One of them is not what it must be.
+    """
+    from validation.leakage.checks import LeakBounds
+
+    usual = LeakBounds()
+    severity = os.environ.get("LEAK_SEVERITY") or usual.severity
+    for one in SEVERITIES:
+        if severity == one:
+            return LeakBounds(
+                read_number("LEAK_AUROC", usual.auroc), read_number("LEAK_CORRELATION", usual.correlation), severity=one
+            )
+    raise SettingError(f"LEAK_SEVERITY={severity}: no severity; write one of {', '.join(SEVERITIES)}.")
 
 
 def read_options(env: Mapping[str, str] | None = None) -> TrainingOptions:

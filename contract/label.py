@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from contract.checks import TableChecks, table_checks
 from contract.source_address import source_address
 from contract.tags import DeclarationError, read_duration, read_tags
 
@@ -27,6 +28,7 @@ class Label:
         event_id: The column that identifies an event.
         known_after: Microseconds after its event at which a label is known.
         arrived: The column that says when it became known (rule 12); empty where nobody notes it.
+        checks: What the label events must be like.
     """
 
     source: str
@@ -36,6 +38,7 @@ class Label:
     event_id: str
     known_after: int
     arrived: str = ""
+    checks: TableChecks = field(default_factory=TableChecks, compare=False)
 
     @property
     def delay(self) -> timedelta:
@@ -84,4 +87,17 @@ def read_label(service: str, text: str, sources: Mapping[str, Any]) -> Label:
         tags["event_id"],
         known_after,
         tags.get("arrived", ""),
+        table_checks(source),
     )
+
+
+def declared_labels(declared: Any) -> list[Label]:
+    """Return the labels of all services that a repo declares, in the order of declaration.
+
+    Raises:
+        ServiceError: A label is not understood, or its source is unknown or says no event id.
+        TagError: A tag is wrong.
+    """
+    sources = {source.name: source for source in declared.data_sources if hasattr(source, "path")}
+    tags = {service.name: read_tags(service.name, service.tags, "service") for service in declared.feature_services}
+    return [read_label(name, said["label"], sources) for name, said in tags.items() if said.get("label")]

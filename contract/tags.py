@@ -9,7 +9,7 @@ from contract.durations import format_duration, parse_duration
 
 PREFIX: Final = "millrace."
 
-Tagged = Literal["view", "source", "service", "request", "on demand"]
+Tagged = Literal["view", "source", "service", "request", "on demand", "field"]
 
 Tier = Literal["hot", "warm", "both"]
 
@@ -30,6 +30,15 @@ TAGS: Final[dict[Tagged, dict[str, str]]] = {
         "known_after": "how long after its time an event becomes known, such as 7d",
         "max_skew": "how far an event's time may be ahead of the clock, such as 5min",
         "schema_registry": "where the schemas of Avro events are, such as http://registry:8081",
+        "min.": "the smallest value of the column so named",
+        "max.": "the largest value of the column so named",
+        "values.": "the only values of the column so named, with commas",
+        "not_null.": "true, where the column so named must have a value",
+        "severity.": "what a row does that breaks one of these: critical, warning or info",
+        "fresh": "how old the newest event may be, such as 26h",
+        "fresh_severity": "what an older one does: critical, warning or info",
+        "daily": "the least and the most rows of a day, as shares of its weekday's median, such as 0.5 to 2; or off",
+        "daily_severity": "what a day does that is out of line: critical, warning or info",
     },
     "service": {
         "label": "<file source>:<column>: what is to be predicted",
@@ -39,6 +48,13 @@ TAGS: Final[dict[Tagged, dict[str, str]]] = {
         "drop_known": "an event column; keys that are known to be positive leave the test",
         "costs": "what a missed positive and an alert cost, such as missed=amount alert=5",
         "segments": "event columns or features by whose parts a model is measured, such as country, amount",
+    },
+    "field": {
+        "min": "the smallest value",
+        "max": "the largest value",
+        "values": "the only values, with commas",
+        "not_null": "true, where there must be a value",
+        "severity": "what a row does that breaks one of these: critical, warning or info",
     },
     "on demand": {"takes": "arrays, where the function takes a mapping of NumPy arrays as well as a frame"},
     "request": {"fill.": "the request field or event column that fills a field of another name"},

@@ -15,12 +15,15 @@ from feast.data_format import JsonFormat, ParquetFormat
 DATA = Path(os.environ.get("MILLRACE_DATA") or Path(__file__).resolve().parent.parent / "data")
 BROKER = os.environ.get("MILLRACE_BROKER", "redis://localhost:6379")
 
+AMOUNTS = {"millrace.min.amount": "0", "millrace.max.amount": "100000", "millrace.not_null.amount": "true"}
+FRESH = {"millrace.fresh": "26h", "millrace.fresh_severity": "warning"}
+
 transactions_lake = FileSource(
     name="transactions_lake",
     path=str(DATA / "lake" / "transactions"),
     file_format=ParquetFormat(),
     timestamp_field="event_timestamp",
-    tags={"millrace.event_id": "transaction_id"},
+    tags={"millrace.event_id": "transaction_id", **AMOUNTS, **FRESH},
 )
 
 fraud_labels_lake = FileSource(
@@ -28,7 +31,14 @@ fraud_labels_lake = FileSource(
     path=str(DATA / "lake" / "fraud_labels"),
     file_format=ParquetFormat(),
     timestamp_field="event_timestamp",
-    tags={"millrace.event_id": "transaction_id", "millrace.known_after": "7d"},
+    tags={
+        "millrace.event_id": "transaction_id",
+        "millrace.known_after": "7d",
+        "millrace.values.is_fraud": "0, 1",
+        "millrace.not_null.is_fraud": "true",
+        **AMOUNTS,
+        **FRESH,
+    },
 )
 
 

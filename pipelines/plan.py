@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import Any, Final, Literal
 
 import pyarrow as pa
 
+from contract.checks import ColumnCheck, TableChecks
 from contract.durations import MINUTE, format_duration
 from contract.tags import DeclarationError
 from contract.types import type_of_ddl
@@ -42,6 +43,7 @@ class EventTable:
         encoding_schema: The Avro schema as JSON, or the import path of the Protobuf message; empty for JSON.
         registry: Where the schemas are that Avro events name; empty for nowhere.
         arrived: The lake's column that says when an event became known (rule 12); empty where nobody notes it.
+        checks: What its events must be like; no part of their meaning.
     """
 
     name: str
@@ -59,6 +61,7 @@ class EventTable:
     encoding_schema: str = ""
     registry: str = ""
     arrived: str = ""
+    checks: TableChecks = field(default_factory=TableChecks, compare=False)
 
     @property
     def topic_name(self) -> str:
@@ -83,6 +86,7 @@ class ViewPlan:
         log: Path of the feature log, Parquet in `date=YYYY-MM-DD` partitions.
         ttl: Microseconds that a row holds; 0 for ever.
         transform: A pandas function from events to events with more columns, applied first; None for none.
+        checks: What the values of keys and features must be like, by name; no part of their meaning.
         inputs: The columns that the features read, each once.
     """
 
@@ -94,6 +98,7 @@ class ViewPlan:
     log: str
     ttl: int = 0
     transform: Callable[[Any], Any] | None = None
+    checks: Mapping[str, ColumnCheck] = field(default_factory=dict, compare=False)
     inputs: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -107,16 +112,19 @@ class ViewPlan:
 
     def to_json(self) -> str:
         """Return the plan as JSON, durations written out."""
+        table = {**asdict(self.table), "columns": dict(self.table.columns)}
+        checks = {"table": table.pop("checks"), "view": {name: asdict(one) for name, one in self.checks.items()}}
         return json.dumps(
             {
                 "view": self.view,
                 "kind": self.kind,
                 "keys": self.keys,
-                "table": {**asdict(self.table), "columns": dict(self.table.columns)},
+                "table": table,
                 "log": self.log,
                 "ttl": format_duration(self.ttl),
                 "transform": getattr(self.transform, "__qualname__", None),
                 "features": [_describe(feature) for feature in self.features],
+                "checks": checks,
             },
             indent=2,
         )

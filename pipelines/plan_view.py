@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from contract.checks import TableChecks, table_checks, view_checks
 from contract.durations import format_duration
 from contract.source_address import source_address
 from contract.tags import read_duration, read_tags, read_tier
@@ -66,6 +68,7 @@ def plan_stream_view(view: StreamFeatureView, lakes: dict[str, Any]) -> ViewPlan
         )
     topic = read_format(source)
     columns = topic.columns
+    arrived = read_tags(lake.name, lake.tags, "source").get("arrived", "")
     table = EventTable(
         name=source.kafka_options.topic,
         lake=source_address(lake),
@@ -81,7 +84,10 @@ def plan_stream_view(view: StreamFeatureView, lakes: dict[str, Any]) -> ViewPlan
         encoding=topic.encoding,
         encoding_schema=topic.schema,
         registry=tags.get("schema_registry", ""),
-        arrived=read_tags(lake.name, lake.tags, "source").get("arrived", ""),
+        arrived=arrived,
+        checks=table_checks(
+            lake, {name: type_of_ddl(kind).kind for name, kind in columns.items()} | {arrived: "timestamp"}
+        ),
     )
     keys = tuple(field.name for field in view.entity_columns)
     for key in keys:
@@ -115,6 +121,7 @@ def plan_batch_view(view: BatchFeatureView) -> ViewPlan:
         event_id=_known(source.name, "tag millrace.event_id", tags.get("event_id", ""), types),
         known_after=read_duration(source.name, tags, "known_after"),
         arrived=_known(source.name, "tag millrace.arrived", tags["arrived"], types) if "arrived" in tags else "",
+        checks=_raw_checks(events),
     )
     keys = tuple(field.name for field in view.entity_columns)
     for key in keys:
@@ -150,6 +157,7 @@ def _plan(
         log=source_address(view.batch_source),
         ttl=_microseconds(view.ttl),
         transform=transform,
+        checks=view_checks(view),
     )
 
 
@@ -204,6 +212,12 @@ def _check_schema(view: Any, features: Sequence[Feature], types: dict[str, pa.Da
             raise PlanError(
                 f"{view.name}.{feature.name}: gives {gives}, the Field says {declared[feature.name]}; change the dtype."
             )
+
+
+def _raw_checks(events: Any) -> TableChecks:
+    """Return what the tags of raw events say: those of their source, and those of the view's fields."""
+    said = table_checks(events.batch_source)
+    return replace(said, columns={**said.columns, **view_checks(events)})
 
 
 def _arrow_of(view: str, field: Any) -> pa.DataType:

@@ -42,6 +42,7 @@ def train(
     options: TrainingOptions | None = None,
     *,
     gate: Callable[[pd.DataFrame], None] | None = None,
+    test_gate: Callable[[pd.DataFrame, pd.DataFrame], None] | None = None,
     now: datetime | None = None,
     say: Say = _say,
 ) -> TrainResult:
@@ -53,6 +54,7 @@ def train(
         task: What to train, from `training.data.task.read_task`.
         options: How.
         gate: Called with the training frame before anything is fitted; its exception ends the run.
+        test_gate: Called with the training frame and the test's before anything is measured, likewise.
         now: When the model is trained, aware; the clock's time when None.
         say: Told of each step.
 
@@ -89,6 +91,8 @@ def train(
 
     say(f"3/5 test set of {split.test_from:%F} to {split.test_to:%F} (exclusive)")
     asked = build_training_set(store, task, split.test_from, split.test_to, options.limit)
+    if test_gate is not None:
+        test_gate(training.frame, asked.frame)
     evaluation = evaluate(task, split, options, fitted, training, asked)
 
     say("4/5 model and report")

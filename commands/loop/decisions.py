@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from commands.event_tables import Source
 from commands.loop.events import event_times
-from commands.loop.tables import Source
 from contract.service import EVENT_TIMESTAMP, Service
 
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from commands.loop.tables import Source
+from commands.event_tables import Source
 from pipelines.arrange import TIMESTAMP
 
 Events = Mapping[str, pa.Table]

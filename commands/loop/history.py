@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from commands.event_tables import Source
 from commands.loop.events import Events, EventsError, Simulation, event_times
-from commands.loop.tables import Source
 from pipelines.batch.lake import DAY, day_of
 from workspace.addresses import inside, whole_file
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from contract.label import Label
 from contract.service import Service, read_service
 
 if TYPE_CHECKING:
@@ -18,6 +20,11 @@ def read_services(store: FeatureStore) -> list[Service]:
         DeclarationError: One cannot be used as declared.
     """
     return [read_service(store, one.name) for one in store.list_feature_services()]
+
+
+def labels_of(services: Iterable[Service]) -> list[Label]:
+    """Return the labels of those services that have one."""
+    return [one.label for one in services if one.label]
 
 
 def served_names(repo: Path) -> tuple[str, ...]:

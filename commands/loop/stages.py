@@ -13,10 +13,9 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pyarrow.parquet as pq
-
 from commands.apply import apply
 from commands.backfill import backfill
+from commands.event_tables import event_sources
 from commands.gates import event_gate
 from commands.loop.decisions import Decisions, decisions_of, in_parts
 from commands.loop.events import load_events, open_simulation
@@ -24,10 +23,9 @@ from commands.loop.feed import Feed
 from commands.loop.history import History, build_history
 from commands.loop.recording import Recorder, start_recorder
 from commands.loop.serve import Serving, start_serving
-from commands.loop.services import read_services, served_names
+from commands.loop.services import labels_of, read_services, served_names
 from commands.loop.steps import Steps, end_process, verify
 from commands.loop.streaming import LiveStream, prepare_stream, replay, start_stream
-from commands.loop.tables import event_sources
 from commands.loop.traffic import Answers, decide_then_stream, follow
 from commands.materialize import materialize
 from commands.plain_views import plain_views
@@ -88,7 +86,7 @@ class Run:
         self.served = served_names(self.workspace.repo)
         for view in plain_views(read_declarations(self.workspace)):
             self.left_out.append(f"{view}: no engine of ours computes it; `make materialize` loads its table")
-        sources = event_sources(self.plans, list(self.services.values()))
+        sources = event_sources(self.plans, labels_of(self.services.values()))
         if not sources:
             self.left_out.append("events: no view has aggregations, and no service a label; nothing to play")
             return
@@ -123,12 +121,8 @@ class Run:
         if self.history is None:
             return
         with self.steps.step("lake, checked by Great Expectations") as step:
-            for plan in {plan.table.name: plan for plan in self.plans if plan.kind == "stream"}.values():
-                if plan.table.name in self.history.events:
-                    checked = self.workspace.data / "incoming.parquet"
-                    pq.write_table(self.history.events[plan.table.name], checked)
-                    event_gate(self.workspace, plan, checked)
-                    checked.unlink()
+            for name, source in self.history.sources.items():
+                event_gate(self.workspace, source.table, source.required, self.history.events[name])
             self.history.land()
             step.said = "no expectation failed; history landed by day"
 

@@ -31,10 +31,16 @@ def lake(table: str, timestamp: str, **tags: str) -> FileSource:
     )
 
 
-impressions_lake = lake("impressions", "shown_at", event_id="impression_id")
+impressions_lake = lake(
+    "impressions", "shown_at", **{"event_id": "impression_id", "min.position": "0", "max.position": "50"}
+)
 clicks_lake = lake("clicks", "clicked_at", event_id="click_id")
-watches_lake = lake("watches", "watched_at", event_id="watch_id")
-outcomes_lake = lake("outcomes", "shown_at", event_id="impression_id", known_after="1h")
+watches_lake = lake("watches", "watched_at", **{"event_id": "watch_id", "min.seconds": "0", "max.seconds": "7200"})
+outcomes_lake = lake(
+    "outcomes",
+    "shown_at",
+    **{"event_id": "impression_id", "known_after": "1h", "values.clicked": "0, 1", "values.relevance": "0, 1, 2"},
+)
 
 
 def feature_log(view: str) -> FileSource:

@@ -18,10 +18,10 @@ from feast import Entity, FeatureView, Field, FileSource, ValueType
 from feast.types import Array, Bool, Float64, Invalid, Json, PdfBytes, Set, String
 
 shop = Entity(name="shop", join_keys=["shop_id"], value_type=ValueType.{key})
-ratings = FileSource(name="ratings", path="{data}/ratings.parquet", timestamp_field="rated_at")
+ratings = FileSource(name="ratings", path="{data}/ratings.parquet", timestamp_field="rated_at", tags={source})
 shop_rating = FeatureView(
     name="shop_rating", entities=[shop], source=ratings, ttl=timedelta(hours=1), tags={tags},
-    schema=[Field(name="shop_id", dtype={key_type}), Field(name="stars", dtype={stars})],
+    schema=[Field(name="shop_id", dtype={key_type}), Field(name="stars", dtype={stars}, tags={field})],
 )
 """
 YAML = """
@@ -32,7 +32,7 @@ online_store: {{type: redis, connection_string: "127.0.0.1:1"}}
 offline_store: {{type: dask}}
 entity_key_serialization_version: 3
 """
-GOOD = {"tags": {}, "key": "STRING", "key_type": "String", "stars": "Float64"}
+GOOD = {"tags": {}, "field": {}, "source": {}, "key": "STRING", "key_type": "String", "stars": "Float64"}
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,18 @@ GOOD = {"tags": {}, "key": "STRING", "key_type": "String", "stars": "Float64"}
             TagError,
             r"shop_rating: tag millrace\.cache is 2h, longer than the view's ttl, 1h;",
             id="cache",
+        ),
+        pytest.param(
+            {"field": {"millrace.max": "five"}},
+            TagError,
+            r"shop_rating\.stars: tag millrace\.max is 'five'; write a number, such as 0 or 1e6\.",
+            id="bound of a field",
+        ),
+        pytest.param(
+            {"source": {"millrace.fresh": "daily"}},
+            TagError,
+            r"ratings: tag millrace\.fresh: 'daily' is not a duration; write a whole number and a unit",
+            id="check of a source",
         ),
         pytest.param(
             {"stars": "Array(PdfBytes)"},

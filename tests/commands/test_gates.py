@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from commands.gates import training_gate
+from commands.gates import training_gates
 from training.data.task import TrainingTask
 from validation.gates.report import ValidationFailed
 from workspace.workspace import Workspace
@@ -47,18 +47,18 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 def test_a_label_time_of_any_name_passes(workspace: Workspace) -> None:
-    training_gate(workspace, [], TASK)(orders())
+    training_gates(workspace, [], TASK).training(orders())
     assert (workspace.reports / "validation" / "returns_v1.html").is_file()
 
 
 def test_a_null_in_it_is_found_under_its_name(workspace: Workspace) -> None:
     with pytest.raises(ValidationFailed, match=r"not_be_null\(placed_at\)"):
-        training_gate(workspace, [], TASK)(orders(placed_at=[None, *["2026-01-01"] * 3]))
+        training_gates(workspace, [], TASK).training(orders(placed_at=[None, *["2026-01-01"] * 3]))
 
 
 @pytest.mark.parametrize(("predicts", "passes"), [("binary", False), ("regression", True), ("ranking", True)])
 def test_only_a_binary_label_has_two_classes(workspace: Workspace, predicts: str, passes: bool) -> None:
-    check = training_gate(workspace, [], replace(TASK, predicts=predicts))
+    check = training_gates(workspace, [], replace(TASK, predicts=predicts)).training
     if passes:
         check(orders(returned=[0, 1, 2, 3]))
         return

@@ -12,10 +12,10 @@ import redis
 
 from commands.apply import apply
 from commands.backfill import backfill
+from commands.event_tables import event_sources
 from commands.loop.events import conform, load_module
 from commands.loop.history import land_days
 from commands.loop.home import open_home
-from commands.loop.tables import event_sources
 from commands.materialize import materialize
 from commands.plan import read_plans
 from pipelines.batch.lake import DAY, micros

@@ -12,10 +12,10 @@ import redis
 
 from commands import refresh as command
 from commands.apply import apply
+from commands.event_tables import event_sources
 from commands.loop.events import conform, load_module
 from commands.loop.history import land_days
 from commands.loop.home import open_home
-from commands.loop.tables import event_sources
 from commands.plan import read_plans
 from commands.refresh import Refreshed, read_refreshed, refresh, refreshing, show_refreshed
 from commands.settings import SettingError, read_duration

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Literal
+
+from contract.checks import Severity
 
 Row = Mapping[str, object]
 """Columns that identify an offending row and the checked ones, as JSON-able values; a null is None."""
@@ -18,24 +21,32 @@ class Finding:
         columns: The columns it is about; none when it is about the table.
         rule: Its other parameters, in words.
         success: Whether the data meets it.
-        blocking: Whether a failure stops a gate: severity is critical, which is the default.
+        severity: What a failure does: `critical`, the default, stops a gate; a `warning` is told and goes on; `info` only
+            stands on the page.
         checked: Rows looked at.
         unexpected: How many rows break it; None when it is not about single rows.
         rows: The first of those rows.
         observed: What was seen instead, when it is not about single rows.
         problem: Why it could not be evaluated, if so.
+        of: What is counted.
     """
 
     expectation: str
     columns: tuple[str, ...]
     rule: str
     success: bool
-    blocking: bool
+    severity: Severity
     checked: int
     unexpected: int | None = None
     rows: tuple[Row, ...] = ()
     observed: str | None = None
     problem: str | None = None
+    of: Literal["rows", "days", "features"] = "rows"
+
+    @property
+    def blocking(self) -> bool:
+        """Whether a failure stops a gate."""
+        return self.severity == "critical"
 
     def describe(self) -> str:
         """Say in one line what was expected and, when it failed, what was found."""
@@ -48,7 +59,7 @@ class Finding:
         if self.unexpected is None:
             return line + ("not met" if self.observed is None else f"observed {self.observed}")
         shown = "; ".join(", ".join(f"{name}={value}" for name, value in row.items()) for row in self.rows)
-        return f"{line}{self.unexpected:,} of {self.checked:,} rows" + (f", first: {shown}" if shown else "")
+        return f"{line}{self.unexpected:,} of {self.checked:,} {self.of}" + (f", first: {shown}" if shown else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +79,15 @@ class Report:
     def failures(self) -> tuple[Finding, ...]:
         """The expectations that failed, blocking or not."""
         return tuple(finding for finding in self.findings if not finding.success)
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """The failures that stop nobody, and that people are told of."""
+        return tuple(finding for finding in self.failures if finding.severity == "warning")
+
+    def with_findings(self, more: Iterable[Finding]) -> Report:
+        """Return the report with what else was found in the same data."""
+        return replace(self, findings=(*self.findings, *more))
 
     def require_success(self) -> Report:
         """Return the report if a gate lets the data pass.

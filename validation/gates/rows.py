@@ -58,12 +58,12 @@ def read_columns(source: Source, columns: Sequence[str]) -> pd.DataFrame:
     return _to_pandas(pa.concat_tables(tables, promote_options="permissive"))
 
 
-def open_relation(source: Source, columns: Sequence[str], connection: duckdb.DuckDBPyConnection) -> None:
-    """Make some columns of the source known to a DuckDB connection as the view ``source``; files are not read yet."""
+def open_relation(source: Source, columns: Sequence[str] | None, connection: duckdb.DuckDBPyConnection) -> None:
+    """Make some columns of the source, or all, known to a DuckDB connection as the view ``source``; no file is read yet."""
     if isinstance(source, pd.DataFrame):
-        connection.register("source", source[list(columns)])
+        connection.register("source", source if columns is None else source[list(columns)])
     elif isinstance(source, pa.Table):
-        connection.register("source", source.select(columns))
+        connection.register("source", source if columns is None else source.select(columns))
     else:
         files = [str(path) for path in list_files(source)]
         connection.read_parquet(files, hive_partitioning=False, union_by_name=True).create_view("source")

@@ -11,11 +11,12 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
+from contract.checks import ColumnCheck, Severity
 from contract.types import TYPES
 from validation.gates.evaluation import sign
-from validation.gates.gx import Expectation, ExpectationSuite, gxe
+from validation.gates.gx import Expectation, ExpectationSuite, FailureSeverity, gxe
 
 _LARGEST = sys.float_info.max
 
@@ -43,11 +44,13 @@ class EventSpec:
     Attributes:
         name: The table's name; the suite is called the same.
         columns: Column -> type, by Arrow's name (``int64``, ``double``, ``string``, ``timestamp[us, tz=UTC]``) or SQL's
-            (``bigint``, ``timestamp``). A ``timestamp`` without more is one with a time zone. Of a ``list<...>`` only
-            the presence is checked.
+            (``bigint``, ``timestamp``). A ``timestamp`` without more is one with a time zone. Of a ``list<...>``, and of
+            one without a type (""), only the presence is checked.
         keys: Columns of the entities' keys, never null.
         timestamp: The column of the event's time, never null.
         event_id: The column that identifies an event, never null and never twice.
+        checks: What the values of columns must be like, as tags say, by column.
+        repeated: What an id that comes twice does.
     """
 
     name: str
@@ -55,6 +58,8 @@ class EventSpec:
     keys: tuple[str, ...]
     timestamp: str
     event_id: str
+    checks: Mapping[str, ColumnCheck] = field(default_factory=dict)
+    repeated: Severity = "critical"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,7 @@ class FeatureSpec:
         timestamp: The column of the instant from which a row holds.
         ordered: Pairs of features of which the first is never larger, where neither is null. Give only pairs that are
             exact, such as (min, max) or (count_distinct, count): a mean of equal values may round beyond the maximum.
+        checks: What the values of keys and features must be like, as tags say, by name.
     """
 
     view: str
@@ -75,6 +81,7 @@ class FeatureSpec:
     features: Mapping[str, str]
     timestamp: str = "event_timestamp"
     ordered: tuple[tuple[str, str], ...] = ()
+    checks: Mapping[str, ColumnCheck] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +96,7 @@ class TrainingSpec:
             entity never seen has null features, so a null is not a failure; a feature that is null everywhere is.
         timestamp: The column of the label's instant.
         classes: The values the label has; each must occur and no other may. Empty when the label is a quantity.
+        checks: What the values of features must be like, as tags say, by column.
     """
 
     name: str
@@ -97,6 +105,7 @@ class TrainingSpec:
     features: Mapping[str, str]
     timestamp: str = "event_timestamp"
     classes: tuple[int, ...] = (0, 1)
+    checks: Mapping[str, ColumnCheck] = field(default_factory=dict)
 
 
 def suite_for_events(spec: EventSpec, extra: Sequence[Expectation] = ()) -> ExpectationSuite:
@@ -112,12 +121,13 @@ def suite_for_events(spec: EventSpec, extra: Sequence[Expectation] = ()) -> Expe
     expectations = [
         *_exist(spec.columns),
         *_not_null(needed),
-        gxe.ExpectColumnValuesToBeUnique(column=spec.event_id),
+        gxe.ExpectColumnValuesToBeUnique(column=spec.event_id, severity=FailureSeverity(spec.repeated)),
     ]
     for column, type_ in spec.columns.items():
         name = _pandas_type(f"{spec.name}.{column}", type_)
         if name is not None:
             expectations.append(gxe.ExpectColumnValuesToBeOfType(column=column, type_=name))
+    expectations += _of_tags(spec.checks)
     return _suite(spec.name, needed, expectations, extra)
 
 
@@ -142,6 +152,7 @@ def suite_for_features(spec: FeatureSpec, extra: Sequence[Expectation] = ()) -> 
         )
         for smaller, larger in spec.ordered
     ]
+    expectations += _of_tags(spec.checks)
     return _suite(spec.view, needed, expectations, extra)
 
 
@@ -157,6 +168,8 @@ def suite_for_training(spec: TrainingSpec, extra: Sequence[Expectation] = ()) ->
             gxe.ExpectColumnProportionOfNonNullValuesToBeBetween(column=feature, min_value=0, strict_min=True)
         )
         expectations += _in_range(feature, function)
+    # A null is an entity that was never seen, whatever its view's rows must have.
+    expectations += _of_tags({name: replace(one, not_null=False) for name, one in spec.checks.items()})
     return _suite(spec.name, needed, expectations, extra)
 
 
@@ -168,6 +181,19 @@ def _suite(
     return ExpectationSuite(
         name=name, expectations=[copy(one) for one in different.values()], meta={"identify": list(identify)}
     )
+
+
+def _of_tags(checks: Mapping[str, ColumnCheck]) -> Iterator[Expectation]:
+    for column, check in checks.items():
+        severity = FailureSeverity(check.severity)
+        if check.not_null:
+            yield gxe.ExpectColumnValuesToNotBeNull(column=column, severity=severity)
+        if check.least is not None or check.most is not None:
+            yield gxe.ExpectColumnValuesToBeBetween(
+                column=column, min_value=check.least, max_value=check.most, severity=severity
+            )
+        if check.values:
+            yield gxe.ExpectColumnValuesToBeInSet(column=column, value_set=list(check.values), severity=severity)
 
 
 def _exist(columns: Sequence[str] | Mapping[str, str]) -> Iterator[Expectation]:
@@ -191,7 +217,7 @@ def _rule(function: str) -> tuple[bool, float | None, float | None]:
 
 
 def _pandas_type(where: str, type_: str) -> str | None:
-    if re.match(r"(large_)?list<", type_):
+    if not type_ or re.match(r"(large_)?list<", type_):
         return None
     if re.fullmatch(r"timestamp\[\w+, ?tz=.+\]", type_):
         return "Timestamp"

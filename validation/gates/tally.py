@@ -13,7 +13,6 @@ from validation.gates.gx import (
     ColumnMapExpectation,
     ColumnPairMapExpectation,
     Expectation,
-    FailureSeverity,
     MulticolumnMapExpectation,
     gxe,
 )
@@ -87,7 +86,7 @@ class Tally:
             columns=self.columns,
             rule=describe_rule(self.expectation),
             success=problem is None and self._met and self._enough(),
-            blocking=self.expectation.severity == FailureSeverity.CRITICAL,
+            severity=self.expectation.severity.value,
             checked=rows,
             unexpected=self._unexpected,
             rows=tuple(self._rows),

@@ -57,5 +57,35 @@ def find_duplicates(source: Source, columns: Sequence[str], identify: Sequence[s
     return Duplicates(int(present_rows), int(repeated_rows), first.to_pandas())
 
 
+@dataclass(frozen=True, slots=True)
+class Conflicts:
+    """Counts rows, and keys that have more than one value; the first of these with their values."""
+
+    rows: int
+    events: int
+    first: tuple[tuple[object, list[object]], ...]
+
+
+def find_conflicts(source: Source, key: str, value: str, shown: int) -> Conflicts:
+    """Find keys that have several different values, nulls apart; a null key has none.
+
+    Args:
+        source: Where the rows are; it must have the columns.
+        key: What should have one value.
+        value: The column of the values.
+        shown: How many keys to show at most, the smallest first.
+    """
+    with duckdb.connect() as connection:
+        connection.execute(f"SET memory_limit = '{_MEMORY}'")
+        open_relation(source, [key, value], connection)
+        ((rows,),) = connection.execute("SELECT count(*) FROM source").fetchall()
+        found = connection.execute(
+            f"SELECT {_quoted(key)}, list_sort(list(DISTINCT {_quoted(value)})), count(*) OVER () FROM source "
+            f"WHERE {_quoted(key)} IS NOT NULL GROUP BY 1 HAVING min({_quoted(value)}) < max({_quoted(value)}) "
+            f"ORDER BY 1 LIMIT {shown}"
+        ).fetchall()
+    return Conflicts(rows, found[0][2] if found else 0, tuple((key, values) for key, values, _ in found))
+
+
 def _quoted(column: str) -> str:
     return '"' + column.replace('"', '""') + '"'

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from commands.event_tables import Source
 from commands.loop.events import Simulation, conform
-from commands.loop.tables import Source
 from pipelines.batch.lake import DAY
 from pipelines.plan import EventTable
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
+from commands.event_tables import Source
 from commands.loop.decisions import Decisions, NoDecisionError, decisions_of, in_parts
 from commands.loop.events import Simulation
-from commands.loop.tables import Source
 from contract.service import RequestData, Service
 
 SERVICE = Service(

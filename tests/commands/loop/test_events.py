@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from commands.event_tables import Source
 from commands.loop.events import EventsError, Simulation, conform, load_events, open_simulation
-from commands.loop.tables import Source
 
 EVENTS_PY = """
 import pyarrow as pa

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from commands.event_tables import Source
 from commands.loop.events import EventsError, Simulation, event_times
 from commands.loop.feed import Feed
 from commands.loop.history import History, build_history
-from commands.loop.tables import Source
 from pipelines.batch.lake import DAY, micros
 from pipelines.plan import EventTable
 

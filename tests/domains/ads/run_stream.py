@@ -28,11 +28,11 @@ import redis
 from commands import parity
 from commands.apply import apply
 from commands.backfill import backfill
+from commands.event_tables import event_sources
 from commands.loop.events import event_times, open_simulation
 from commands.loop.history import History, build_history
 from commands.loop.home import open_home
 from commands.loop.streaming import LiveStream, prepare_stream, start_stream
-from commands.loop.tables import event_sources
 from commands.materialize import materialize
 from commands.plan import read_plans
 from pipelines.batch.backfill import run_backfill

@@ -40,7 +40,7 @@ def test_json_holds_the_whole_report(readings: pd.DataFrame, spec: EventSpec, tm
 
 
 def test_page_is_replaced_by_the_next_and_the_index_keeps_other_suites(tmp_path: Path) -> None:
-    good, bad = Report("a", 1, ()), Report("b", 2, (Finding("expect_x", ("c",), "", False, True, 2),))
+    good, bad = Report("a", 1, ()), Report("b", 2, (Finding("expect_x", ("c",), "", False, "critical", 2),))
     write_docs([good, bad], tmp_path, AT)
     write_docs([Report("b", 3, ())], tmp_path, AT)
     folder = tmp_path / "reports/validation"
@@ -53,6 +53,6 @@ def test_page_is_replaced_by_the_next_and_the_index_keeps_other_suites(tmp_path:
 
 def test_values_are_shown_as_text_and_never_as_markup(tmp_path: Path) -> None:
     row = {"sensor": "<script>alert(1)</script>"}
-    finding = Finding("expect_x", ("sensor",), "", False, True, 1, unexpected=1, rows=(row,))
+    finding = Finding("expect_x", ("sensor",), "", False, "critical", 1, unexpected=1, rows=(row,))
     (page,) = write_docs([Report("s", 1, (finding,))], tmp_path, AT)
     assert "<script>" not in page.read_text("utf-8")

@@ -1,0 +1,174 @@
+"""Reads what is known of each UTC day of a table in one pass: rows, a fingerprint, and of each column its median and spread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+
+from validation.gates.rows import Source, open_relation
+
+DAY: Final = 86_400_000_000
+"""Microseconds."""
+
+Counts = npt.NDArray[np.int64]
+Reals = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnDays:
+    """One column by day; every array has an item for each day from the first to the last.
+
+    Attributes:
+        values: Values that are no null.
+        constant: Whether these are all the same; false where there is none.
+        median: Their median, NaN where there is none or the column holds no quantity.
+        mean: Their mean, likewise.
+        largest: The largest of all days; NaN where the column holds no quantity.
+        smallest: The smallest of all days.
+    """
+
+    values: Counts
+    constant: npt.NDArray[np.bool_]
+    median: Reals
+    mean: Reals
+    largest: float
+    smallest: float
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """A table by day.
+
+    Attributes:
+        first: The first day, counted from the epoch.
+        newest: The newest row's time, microseconds since the epoch.
+        rows: Rows of each day; 0 for one that has none.
+        repeated: Rows of which the day has another, equal in time and in all but its id.
+        marks: The same number for days of the same contents, ids and dates apart; 0 where there are none.
+        columns: By name.
+    """
+
+    first: int
+    newest: int
+    rows: Counts
+    repeated: Counts
+    marks: Sequence[int]
+    columns: Mapping[str, ColumnDays]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How an engine writes what differs.
+
+    Attributes:
+        quote: The mark around a column's name.
+        micros: Writes a time in microseconds since the epoch, given the column.
+        hash: The function that makes a number of several values.
+        whole: The type that holds sums of such numbers.
+    """
+
+    quote: str
+    micros: str
+    hash: str
+    whole: str
+
+    def column(self, name: str) -> str:
+        """Return a column's name as SQL."""
+        return self.quote + name.replace(self.quote, self.quote * 2) + self.quote
+
+
+DUCKDB: Final = Dialect('"', "epoch_us", "hash", "HUGEINT")
+_QUANTITIES: Final = (
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "UINTEGER",
+    "UBIGINT",
+    "FLOAT",
+    "DOUBLE",
+    "INT",
+    "LONG",
+)
+_CATEGORIES: Final = ("VARCHAR", "BOOLEAN", "STRING")
+
+
+def read_days(source: Source, timestamp: str, event_id: str, labels: Sequence[str] = ()) -> Days | None:
+    """Read the days of a table by DuckDB, which can use the disk; None where no row has a time.
+
+    Args:
+        source: Where the rows are.
+        timestamp: The column with the time.
+        event_id: The column that tells one row from another; it says nothing of a day.
+        labels: Columns that name something, such as keys: their median says nothing.
+    """
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'; SET memory_limit = '1GB'")
+        open_relation(source, None, connection)
+        types = {name: kind for name, kind, *_ in connection.execute("DESCRIBE source").fetchall()}
+
+        def run(sql: str) -> Iterable[Sequence[Any]]:
+            return connection.execute(sql).fetchall()
+
+        return days_by(run, DUCKDB, types, timestamp, event_id, labels)
+
+
+def days_by(
+    run: Callable[[str], Iterable[Sequence[Any]]],
+    dialect: Dialect,
+    types: Mapping[str, str],
+    timestamp: str,
+    event_id: str,
+    labels: Sequence[str],
+) -> Days | None:
+    """Return the days of the table ``source`` of an engine that runs SQL; `types` are those of its columns."""
+    named = {name: kind.upper() for name, kind in types.items() if name not in (timestamp, event_id, "date")}
+    quantities = [name for name, kind in named.items() if kind in _QUANTITIES and name not in labels]
+    looked_at = [name for name, kind in named.items() if kind in (*_QUANTITIES, *_CATEGORIES)]
+    # Under names of our own, for a table may call its columns anything.
+    names = [f"c{number}" for number in range(len(looked_at))]
+    parts = ["day", "count(*)", "count(*) - count(DISTINCT mark)", f"sum(CAST(mark AS {dialect.whole}))", "max(t)"]
+    for name, column in zip(looked_at, names, strict=True):
+        parts += [f"count({column})", f"min({column}) = max({column})"]
+        if name in quantities:
+            real = f"CAST({column} AS DOUBLE)"
+            parts += [f"median({real})", f"avg({real})", f"max({real})", f"min({real})"]
+    time = dialect.column(timestamp)
+    wanted = [f"{dialect.column(name)} AS {column}" for name, column in zip(looked_at, names, strict=True)]
+    given = f"SELECT {', '.join([f'{dialect.micros}({time}) AS t', *wanted])} FROM source WHERE {time} IS NOT NULL"
+    dated = f"SELECT *, CAST(floor(t / {DAY}) AS BIGINT) AS day FROM ({given}) AS given"
+    marked = f"SELECT *, {dialect.hash}({', '.join([f't % {DAY}', *names])}) AS mark FROM ({dated}) AS dated"
+    found = [
+        tuple(row) for row in run(f"SELECT {', '.join(parts)} FROM ({marked}) AS marked GROUP BY day ORDER BY day")
+    ]
+    return _arrange(found, looked_at, quantities) if found else None
+
+
+def _arrange(found: Sequence[Sequence[Any]], looked_at: Sequence[str], quantities: Sequence[str]) -> Days:
+    first, last = int(found[0][0]), int(found[-1][0])
+    place = np.array([int(row[0]) - first for row in found])
+
+    def spread(at: int, empty: float, kind: str) -> Any:
+        whole = np.full(last - first + 1, empty, kind)
+        whole[place] = [empty if row[at] is None else row[at] for row in found]
+        return whole
+
+    prints = [0] * (last - first + 1)
+    for day, row in zip(place, found, strict=True):
+        prints[day] = int(row[3])
+    columns, at = {}, 5
+    for name in looked_at:
+        real = name in quantities
+        median, mean, most, least = (
+            spread(at + 2 + i, np.nan, "f8") if real else np.full(len(prints), np.nan) for i in range(4)
+        )
+        ends = (float(np.nanmax(most)), float(np.nanmin(least))) if np.isfinite(most).any() else (np.nan, np.nan)
+        columns[name] = ColumnDays(spread(at, 0, "i8"), spread(at + 1, False, "?"), median, mean, *ends)
+        at += 6 if real else 2
+    newest = max(int(row[4]) for row in found)
+    return Days(first, newest, spread(1, 0, "i8"), spread(2, 0, "i8"), prints, columns)
