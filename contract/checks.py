@@ -136,6 +136,17 @@ def check_all(declared: Any) -> None:
             table_checks(source)
 
 
+def refuse_checks(where: str, tags: Mapping[str, str], lake: str) -> None:
+    """Refuse checks on a topic's source: one lake has many topic sources, and one place is to say what its events are like.
+
+    Raises:
+        TagError: There is one.
+    """
+    for name in tags:
+        if name.partition(".")[0] in (*_PER_COLUMN, "fresh", "fresh_severity", "daily", "daily_severity"):
+            raise TagError(f"{where}: tag {PREFIX}{name} is not read here; write it on the lake's source, {lake}.")
+
+
 def _refuse_requests(sources: Iterable[Any]) -> None:
     for source in sources:
         for one in source.schema:

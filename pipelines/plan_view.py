@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from contract.checks import TableChecks, table_checks, view_checks
+from contract.checks import TableChecks, refuse_checks, table_checks, view_checks
 from contract.durations import format_duration
 from contract.source_address import source_address
 from contract.tags import read_duration, read_tags, read_tier
@@ -66,6 +66,7 @@ def plan_stream_view(view: StreamFeatureView, lakes: dict[str, Any]) -> ViewPlan
             f"{source.name}: no lake table; tag the source with millrace.lake and the name of the FileSource that holds"
             f" its history, one of {_names(lakes)}."
         )
+    refuse_checks(source.name, tags, lake.name)
     topic = read_format(source)
     columns = topic.columns
     arrived = read_tags(lake.name, lake.tags, "source").get("arrived", "")

@@ -40,8 +40,16 @@ def test_tags_of_a_view_are_known(stream: Make, tags: dict[str, str], message: s
     [
         (
             {"millrace.lak": "x"},
-            "clicks: unknown tag millrace.lak; use one of millrace.arrived, millrace.event_id, millrace.known_after, millrace.lake,"
-            " millrace.max_skew, millrace.partition_by",
+            "clicks: unknown tag millrace.lak; use one of millrace.arrived, .*millrace.known_after, millrace.lake, .*"
+            "millrace.max_skew, .*millrace.partition_by",
+        ),
+        (
+            {"millrace.min.x": "0"},
+            "clicks: tag millrace.min.x is not read here; write it on the lake's source, clicks_lake",
+        ),
+        (
+            {"millrace.fresh": "1h"},
+            "clicks: tag millrace.fresh is not read here; write it on the lake's source, clicks_lake",
         ),
         ({"millrace.lake": ""}, "clicks: no lake table; tag the source with millrace.lake .* one of clicks_lake"),
         (
