@@ -173,8 +173,10 @@ def check_names(workspace: Workspace, tables: Iterable[EventTable], views: Itera
 def _judge_days(table: EventTable, keys: Sequence[str], rows: Source, now: int | None) -> list[Finding]:
     from validation.daily.judge import judge_days, judge_freshness
     from validation.daily.statistics import read_days
+    from validation.gates.engine import open_duckdb
 
-    days = read_days(rows, table.timestamp, table.event_id, keys)
+    with open_duckdb(rows) as engine:
+        days = read_days(engine, table.timestamp, table.event_id, keys)
     late = table.known_after
     newest = None if days is None else days.newest
     found = [] if now is None else judge_freshness(newest, table.timestamp, table.checks, now - late)

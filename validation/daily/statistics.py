@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 
-from validation.gates.rows import Source, open_relation
+from validation.gates.engine import Engine
 
 DAY: Final = 86_400_000_000
 """Microseconds."""
@@ -61,28 +60,6 @@ class Days:
     columns: Mapping[str, ColumnDays]
 
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """How an engine writes what differs.
-
-    Attributes:
-        quote: The mark around a column's name.
-        micros: Writes a time in microseconds since the epoch, given the column.
-        hash: The function that makes a number of several values.
-        whole: The type that holds sums of such numbers.
-    """
-
-    quote: str
-    micros: str
-    hash: str
-    whole: str
-
-    def column(self, name: str) -> str:
-        """Return a column's name as SQL."""
-        return self.quote + name.replace(self.quote, self.quote * 2) + self.quote
-
-
-DUCKDB: Final = Dialect('"', "epoch_us", "hash", "HUGEINT")
 _QUANTITIES: Final = (
     "TINYINT",
     "SMALLINT",
@@ -98,36 +75,17 @@ _QUANTITIES: Final = (
 _CATEGORIES: Final = ("VARCHAR", "BOOLEAN", "STRING")
 
 
-def read_days(source: Source, timestamp: str, event_id: str, labels: Sequence[str] = ()) -> Days | None:
-    """Read the days of a table by DuckDB, which can use the disk; None where no row has a time.
+def read_days(engine: Engine, timestamp: str, event_id: str, labels: Sequence[str] = ()) -> Days | None:
+    """Read the days of an engine's table in one pass; None where no row has a time.
 
     Args:
-        source: Where the rows are.
+        engine: Where the rows are.
         timestamp: The column with the time.
         event_id: The column that tells one row from another; it says nothing of a day.
         labels: Columns that name something, such as keys: their median says nothing.
     """
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'; SET memory_limit = '1GB'")
-        open_relation(source, None, connection)
-        types = {name: kind for name, kind, *_ in connection.execute("DESCRIBE source").fetchall()}
-
-        def run(sql: str) -> Iterable[Sequence[Any]]:
-            return connection.execute(sql).fetchall()
-
-        return days_by(run, DUCKDB, types, timestamp, event_id, labels)
-
-
-def days_by(
-    run: Callable[[str], Iterable[Sequence[Any]]],
-    dialect: Dialect,
-    types: Mapping[str, str],
-    timestamp: str,
-    event_id: str,
-    labels: Sequence[str],
-) -> Days | None:
-    """Return the days of the table ``source`` of an engine that runs SQL; `types` are those of its columns."""
-    named = {name: kind.upper() for name, kind in types.items() if name not in (timestamp, event_id, "date")}
+    dialect = engine.dialect
+    named = {name: kind for name, kind in engine.types.items() if name not in (timestamp, event_id, "date")}
     quantities = [name for name, kind in named.items() if kind in _QUANTITIES and name not in labels]
     looked_at = [name for name, kind in named.items() if kind in (*_QUANTITIES, *_CATEGORIES)]
     # Under names of our own, for a table may call its columns anything.
@@ -140,11 +98,12 @@ def days_by(
             parts += [f"median({real})", f"avg({real})", f"max({real})", f"min({real})"]
     time = dialect.column(timestamp)
     wanted = [f"{dialect.column(name)} AS {column}" for name, column in zip(looked_at, names, strict=True)]
-    given = f"SELECT {', '.join([f'{dialect.micros}({time}) AS t', *wanted])} FROM source WHERE {time} IS NOT NULL"
+    given = f"SELECT {', '.join([f'{dialect.micros.format(time)} AS t', *wanted])} FROM {engine.table} WHERE {time} IS NOT NULL"
     dated = f"SELECT *, CAST(floor(t / {DAY}) AS BIGINT) AS day FROM ({given}) AS given"
     marked = f"SELECT *, {dialect.hash}({', '.join([f't % {DAY}', *names])}) AS mark FROM ({dated}) AS dated"
     found = [
-        tuple(row) for row in run(f"SELECT {', '.join(parts)} FROM ({marked}) AS marked GROUP BY day ORDER BY day")
+        tuple(row)
+        for row in engine.run(f"SELECT {', '.join(parts)} FROM ({marked}) AS marked GROUP BY day ORDER BY day")
     ]
     return _arrange(found, looked_at, quantities) if found else None
 

@@ -83,7 +83,7 @@ def pick_rows(frame: pd.DataFrame, positions: Sequence[int], columns: Sequence[s
     """Yield some rows of a frame with those of the columns that it has."""
     present = [column for column in dict.fromkeys(columns) if column in frame.columns]
     for position in positions:
-        yield {column: _plain(frame[column].iloc[position]) for column in present}
+        yield {column: plain(frame[column].iloc[position]) for column in present}
 
 
 def _translate(result: Any) -> Evaluated:
@@ -110,10 +110,10 @@ def _find_problem(info: Mapping[str, Any] | None) -> str | None:
     return None
 
 
-def _plain(value: Any) -> object:
-    """Turn a cell into a JSON-able value."""
+def plain(value: Any) -> object:
+    """Return a cell as a JSON-able value."""
     if isinstance(value, (list, tuple, np.ndarray)):
-        return [_plain(one) for one in value]
+        return [plain(one) for one in value]
     if pd.isna(value):
         return None
     if isinstance(value, np.generic):

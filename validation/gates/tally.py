@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import pandas as pd
 
@@ -60,9 +60,13 @@ class Tally:
 
     def can_run_on(self, frame: pd.DataFrame) -> bool:
         """Say whether a frame has the columns needed, and remember those it has not."""
-        absent = {column for column in self.columns if column not in frame.columns}
+        return self.note_missing(frame.columns) or self.of_schema
+
+    def note_missing(self, columns: Container[str]) -> bool:
+        """Remember which of the columns needed are not among these, and say whether all are."""
+        absent = {column for column in self.columns if column not in columns}
         self.missing |= absent
-        return not absent or self.of_schema
+        return not absent
 
     def add(self, result: Evaluated, rows: Sequence[Row]) -> None:
         """Add the result of one batch and the first offending rows in it."""
