@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,18 +16,26 @@ from pipelines.plan import EventTable, ViewPlan
 from workspace.workspace import Workspace
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from typing import TypeAlias
+
     import pandas as pd
     import pyarrow as pa
     from great_expectations import ExpectationSuite
 
     from training.data.task import TrainingTask
+    from validation.gates.engine import Engine
     from validation.gates.report import Finding, Report
     from validation.gates.rows import Source
+    from validation.gates.whole import ManyFiles
     from validation.leakage.checks import LeakBounds
 
+    Rows: TypeAlias = Source | ManyFiles | Callable[[], AbstractContextManager[Engine]]
+    """Rows that Great Expectations looks at itself, many files, or what opens rows in an engine that does it in one pass."""
 
-def feature_gate(workspace: Workspace, plan: ViewPlan, rows: Path) -> Report:
-    """Check rows of a view, a folder of Parquet, and write the page about it.
+
+def feature_gate(workspace: Workspace, plan: ViewPlan, rows: Rows) -> Report:
+    """Check rows of a view, and write the page about it.
 
     Raises:
         ValidationFailed: An expectation failed; the message names it and the rows.
@@ -64,7 +73,7 @@ def event_gate(
     workspace: Workspace,
     table: EventTable,
     required: Sequence[str],
-    rows: Source,
+    rows: Rows,
     *,
     now: int | None = None,
     landed: bool = False,
@@ -97,7 +106,7 @@ def event_gate(
         "warning" if landed else "critical",
     )
     suite = suite_for_events(spec, load_expectations(workspace.repo).get(table.name, ()))
-    return _require(workspace, rows, suite, lambda: _judge_days(table, keys, rows, now))
+    return _require(workspace, rows, suite, lambda engine: _judge_days(engine, table, keys, now))
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +158,7 @@ def training_gates(
             workspace,
             frame,
             suite_for_training(spec),
-            lambda: [*find_leaks(frame, given, limits), *_find_conflicts(task, frame)],
+            lambda _: [*find_leaks(frame, given, limits), *_find_conflicts(task, frame)],
         )
 
     def check_test(trained: pd.DataFrame, tested: pd.DataFrame) -> None:
@@ -170,13 +179,11 @@ def check_names(workspace: Workspace, tables: Iterable[EventTable], views: Itera
     load_expectations(workspace.repo, {*(table.name for table in tables), *views})
 
 
-def _judge_days(table: EventTable, keys: Sequence[str], rows: Source, now: int | None) -> list[Finding]:
+def _judge_days(engine: Engine, table: EventTable, keys: Sequence[str], now: int | None) -> list[Finding]:
     from validation.daily.judge import judge_days, judge_freshness
     from validation.daily.statistics import read_days
-    from validation.gates.engine import open_duckdb
 
-    with open_duckdb(rows) as engine:
-        days = read_days(engine, table.timestamp, table.event_id, keys)
+    days = read_days(engine, table.timestamp, table.event_id, keys)
     late = table.known_after
     newest = None if days is None else days.newest
     found = [] if now is None else judge_freshness(newest, table.timestamp, table.checks, now - late)
@@ -198,16 +205,26 @@ def _find_conflicts(task: TrainingTask, frame: pd.DataFrame) -> list[Finding]:
 
 def _require(
     workspace: Workspace,
-    source: Source,
+    rows: Rows,
     suite: ExpectationSuite,
-    more: Callable[[], list[Finding]] = list,
+    more: Callable[[Engine], list[Finding]] = lambda _: [],
 ) -> Report:
-    """Check rows, and what there is `more` if they are what they must be; conclude."""
+    """Check rows, in frames or where an engine has them, and what there is `more` if they are what they must be; conclude."""
+    from validation.gates.engine import open_duckdb
     from validation.gates.gate import check
+    from validation.gates.whole import ManyFiles, check_here, check_whole
 
-    report = check(source, suite)
+    if callable(rows):
+        opened = rows
+        with opened() as engine:
+            report = check_whole(engine, suite)
+    else:
+        source = rows.paths if isinstance(rows, ManyFiles) else rows
+        opened = partial(open_duckdb, source)
+        report = check_here(source, suite) if isinstance(rows, ManyFiles) else check(source, suite)
     if report.success and report.rows:
-        report = report.with_findings(more())
+        with opened() as engine:
+            report = report.with_findings(more(engine))
     return _conclude(workspace, report)
 
 

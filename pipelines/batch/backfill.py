@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ from pipelines.batch.here import end_of_rows
 from pipelines.batch.log_files import filling, replace_days
 from pipelines.batch.task import EVENTS_AT_ONCE, Done, Part, fill_task, read_and_fill_task, share_task
 from pipelines.plan import ViewPlan
+from workspace.addresses import inside
 from workspace.one_at_a_time import one_at_a_time
 
 if TYPE_CHECKING:
@@ -52,19 +53,32 @@ class Filled:
     seconds: float
 
 
-def run_backfill(spark: SparkSession, plans: Sequence[ViewPlan], start: int, stop: int) -> Iterator[Filled]:
+Check = Callable[[ViewPlan, Sequence[str]], object]
+"""Looks at a view's new rows, given the addresses of their files; what it raises leaves the log as it was."""
+
+
+def run_backfill(
+    spark: SparkSession, plans: Sequence[ViewPlan], start: int, stop: int, check: Check | None = None
+) -> Iterator[Filled]:
     """Compute the feature log of each view for `start <= event_timestamp < stop`, and yield what was done, one by one.
 
     Both are microseconds; `start` is a midnight UTC. The days asked for are replaced as a whole, other days are not
     touched; doing it again gives the same. Only the days that can matter are read. A batch view's row of the very instant
     `stop` is written as well, unless its day has been filled before: it is what must be online from then on.
 
+    Args:
+        spark: The session.
+        plans: The views.
+        start: The first instant.
+        stop: The end.
+        check: Called with each view's new rows before they replace those of its log; None to take them as they are.
+
     Raises:
         LakeError: The lake has no such events.
         EventError: Events without key, time or id.
     """
     with ThreadPoolExecutor(JOBS_AT_ONCE) as pool:
-        waiting = [pool.submit(_fill_views, spark, job, start, stop) for job in jobs_of(plans, start, stop)]
+        waiting = [pool.submit(_fill_views, spark, job, start, stop, check) for job in jobs_of(plans, start, stop)]
         try:
             for one in waiting:
                 yield from one.result()
@@ -106,7 +120,7 @@ def jobs_of(plans: Sequence[ViewPlan], start: int, stop: int) -> list[Job]:
     return jobs
 
 
-def _fill_views(spark: SparkSession, job: Job, start: int, stop: int) -> list[Filled]:
+def _fill_views(spark: SparkSession, job: Job, start: int, stop: int, check: Check | None) -> list[Filled]:
     """Compute and replace the days of the logs of views of one table.
 
     Raises:
@@ -118,9 +132,13 @@ def _fill_views(spark: SparkSession, job: Job, start: int, stop: int) -> list[Fi
             Part(plan, start, end_of_rows(plan, stop), held.enter_context(filling(plan.log))) for plan in job.plans
         ]
         written = _run(spark, job, parts, stop) if job.files.pieces else []
+        made_of = [[done for done in written if done.view == number] for number in range(len(parts))]
+        if check is not None:
+            for part, mine in zip(parts, made_of, strict=True):
+                if new := [inside(part.staging, file.file) for done in mine for file in done.files]:
+                    check(part.plan, new)
         filled = []
-        for number, part in enumerate(parts):
-            mine = [done for done in written if done.view == number]
+        for part, mine in zip(parts, made_of, strict=True):
             files = [file for done in mine for file in done.files]
             replace_days(part.plan.log, part.staging, files, start, part.stop)
             read, made = sum(done.events for done in mine), sum(file.rows for file in files)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import duckdb
+import pyarrow.dataset as ds
 
 from validation.gates.rows import Source, open_relation
 
@@ -87,7 +88,7 @@ DUCKDB: Final = Dialect(
 
 
 @contextmanager
-def open_duckdb(source: Source) -> Iterator[Engine]:
+def open_duckdb(source: Source | ds.Dataset) -> Iterator[Engine]:
     """Give rows as DuckDB sees them; it reads files as it needs them, and uses the disk where memory is short."""
     with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
         connection.execute(f"SET TimeZone = 'UTC'; SET memory_limit = '1GB'; SET temp_directory = '{folder}'")

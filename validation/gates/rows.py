@@ -9,6 +9,7 @@ from typing import TypeAlias
 import duckdb
 import pandas as pd
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 Source: TypeAlias = pd.DataFrame | pa.Table | Path | Sequence[Path]
@@ -58,12 +59,16 @@ def read_columns(source: Source, columns: Sequence[str]) -> pd.DataFrame:
     return _to_pandas(pa.concat_tables(tables, promote_options="permissive"))
 
 
-def open_relation(source: Source, columns: Sequence[str] | None, connection: duckdb.DuckDBPyConnection) -> None:
+def open_relation(
+    source: Source | ds.Dataset, columns: Sequence[str] | None, connection: duckdb.DuckDBPyConnection
+) -> None:
     """Make some columns of the source, or all, known to a DuckDB connection as the view ``source``; no file is read yet."""
     if isinstance(source, pd.DataFrame):
         connection.register("source", source if columns is None else source[list(columns)])
     elif isinstance(source, pa.Table):
         connection.register("source", source if columns is None else source.select(columns))
+    elif isinstance(source, ds.Dataset):
+        connection.register("source", source)
     else:
         files = [str(path) for path in list_files(source)]
         connection.read_parquet(files, hive_partitioning=False, union_by_name=True).create_view("source")

@@ -5,16 +5,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from validation.gates.compiled import Measure, RowRule, compile_expectation, is_null
-from validation.gates.engine import Engine
+from validation.gates.engine import Engine, open_duckdb
 from validation.gates.evaluation import Evaluated, plain
+from validation.gates.gate import check
 from validation.gates.gx import ExpectationSuite, gxe
 from validation.gates.report import Report, Row
+from validation.gates.rows import Source
 from validation.gates.tally import SHOWN, Tally
 
+_NO_FORM = "not evaluated, for it has no form in SQL; check the rows here and not on an engine, or write another"
 _UNIQUE = (gxe.ExpectColumnValuesToBeUnique, gxe.ExpectCompoundColumnsToBeUnique)
+
+
+@dataclass(frozen=True, slots=True)
+class ManyFiles:
+    """Names Parquet files on this machine that are too many for frames."""
+
+    paths: tuple[Path, ...]
 
 
 def check_whole(engine: Engine, suite: ExpectationSuite) -> Report:
@@ -44,15 +56,26 @@ def check_whole(engine: Engine, suite: ExpectationSuite) -> Report:
             rule = compile_expectation(expectation, engine)
             if rule is None:
                 tally.add(
-                    _said(
-                        False, problem="not evaluated, for it has no form in SQL; check fewer rows, or write another"
-                    ),
+                    _said(False, problem=_NO_FORM),
                     [],
                 )
             else:
                 asked.append((tally, rule))
     rows = _ask(engine, asked)
     return Report(suite.name, rows, tuple(tally.conclude(rows) for tally in tallies))
+
+
+def check_here(source: Source, suite: ExpectationSuite) -> Report:
+    """Check rows in one pass of DuckDB, and in frames what has no form in SQL."""
+    with open_duckdb(source) as engine:
+        report = check_whole(engine, suite)
+    left = [place for place, finding in enumerate(report.findings) if finding.problem == _NO_FORM]
+    if not left:
+        return report
+    others = [suite.expectations[place].copy() for place in left]
+    rest = check(source, ExpectationSuite(suite.name, expectations=others, meta=suite.meta))
+    found = dict(zip(left, rest.findings, strict=True))
+    return replace(report, findings=tuple(found.get(place, one) for place, one in enumerate(report.findings)))
 
 
 def _ask(engine: Engine, asked: Sequence[tuple[Tally, RowRule | Measure]]) -> int:
@@ -73,7 +96,8 @@ def _ask(engine: Engine, asked: Sequence[tuple[Tally, RowRule | Measure]]) -> in
             tally.add(Evaluated(not broken, considered, broken, (), None, None), shown)
             at += 2
         else:
-            tally.add(_said(rule.passes(found[at]), observed=str(found[at])), [])
+            good = rule.passes(found[at])
+            tally.add(_said(good, observed=None if good else str(found[at])), [])
             at += 1
     return int(found[0])
 
@@ -101,7 +125,7 @@ def _judge_unique(engine: Engine, tally: Tally) -> None:
 
 def _judge_type(engine: Engine, expectation: Any) -> Evaluated:
     known, wanted = engine.types[expectation.column], engine.dialect.types.get(expectation.type_, ())
-    return _said(known in wanted, observed=known.lower())
+    return _said(known in wanted, observed=None if known in wanted else known.lower())
 
 
 def _is_plain(expectation: Any) -> bool:

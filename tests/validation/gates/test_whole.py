@@ -16,7 +16,7 @@ from validation.gates.gate import check
 from validation.gates.report import Report
 from validation.gates.rows import Source
 from validation.gates.suites import EventSpec, suite_for_events
-from validation.gates.whole import check_whole
+from validation.gates.whole import check_here, check_whole
 
 EXPECTED = [
     gxe.ExpectColumnValuesToBeUnique(column="id"),
@@ -94,10 +94,14 @@ def test_rows_that_break_it_are_shown_by_what_identifies_them(readings: pd.DataF
     ]
 
 
-def test_what_has_no_form_in_sql_fails_and_says_so(readings: pd.DataFrame) -> None:
-    own = ExpectationSuite("own", expectations=[gxe.ExpectColumnValuesToMatchRegex(column="sensor", regex="s.")])
+def test_what_has_no_form_in_sql_fails_on_an_engine_and_is_seen_in_frames_here(readings: pd.DataFrame) -> None:
+    regex = gxe.ExpectColumnValuesToMatchRegex(column="sensor", regex="s[0-5]")
+    own = ExpectationSuite("own", expectations=[regex, gxe.ExpectColumnValuesToNotBeNull(column="sensor")])
     (bad,) = in_sql(readings, own).failures
-    assert bad.problem == "not evaluated, for it has no form in SQL; check fewer rows, or write another"
+    assert bad.problem is not None
+    assert bad.problem.startswith("not evaluated, for it has no form in SQL; check the rows here")
+    seen, other = check_here(readings, own).findings
+    assert (seen.expectation, seen.unexpected, other.success) == ("expect_column_values_to_match_regex", 14, True)
 
 
 @pytest.mark.parametrize("rows", [0, 1])
