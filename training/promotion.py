@@ -142,7 +142,8 @@ def _inconsistent(path: Path, service: str, bounds: Bounds) -> tuple[list[str], 
         return ([line], ()) if bounds.needs_consistency else ([], (line,))
     try:
         said = json.loads(path.read_text())
-        share, compared = float(said["share_equal"]), int(said["compared"])
+        compared = int(said["compared"])
+        share = float(said["share_equal"]) if compared else 0.0
     except (KeyError, TypeError, ValueError) as error:
         raise TrainingError(f"{path}: says no share_equal and compared ({error!r}); type {measure} again.") from None
     if not compared:

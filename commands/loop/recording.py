@@ -6,6 +6,7 @@ in a line.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -27,8 +28,16 @@ class Recorder:
         if self.process is not None and self.process.stdin is not None and self.process.poll() is None:
             print(service, version, file=self.process.stdin, flush=True)
 
+    def close(self) -> None:
+        """Say that there are no more; the process ends when it has recorded those it was told of."""
+        if self.process is not None and self.process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self.process.stdin.close()
+            self.process.stdin = None
+
     def end(self) -> None:
         """Wait until all is recorded, and print what was said."""
+        self.close()
         if self.process is not None:
             said, _ = self.process.communicate()
             print(said, end="", flush=True)

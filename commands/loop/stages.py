@@ -228,6 +228,7 @@ class Run:
                 better, figures = result.metrics.beats_chance()
                 verify(better, f"{name} is hardly better than chance: {figures}.")
                 step.said = figures
+        self.recorder.close()
 
     def score(self) -> None:
         """Decide on the first live events, each before it is streamed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any, Final
 
 from contract.model_file import FILE, load_model
 
-ARTIFACTS: Final = ("report.html", "report.json", "plan.json", "comparison.html", "comparison.json")
+UNNAMED: Final = re.compile(r"[^\w. /-]")
 LONGEST: Final = 500  # characters of a parameter in MLflow's tables
 
 
@@ -90,7 +91,9 @@ def read_facts(models: Path, service: str, version: str) -> VersionFacts:
         params={name: str(value)[:LONGEST] for name, value in said.items() if value is not None},
         metrics=metrics,
         data=tuple(_data_sets(report.get("provenance", {}))),
-        artifacts=tuple(folder / name for name in ARTIFACTS if (folder / name).is_file()),
+        artifacts=tuple(
+            sorted(path for path in folder.iterdir() if path.is_file() and path.name[0] != "." and path.name != FILE)
+        ),
         model=folder / FILE,
     )
 
@@ -98,10 +101,13 @@ def read_facts(models: Path, service: str, version: str) -> VersionFacts:
 def numbers(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
     """Give every finite number of a JSON object by its dotted name; a list of two is an interval.
 
+    What MLflow allows in no name becomes an underscore.
+
     >>> dict(numbers({"auroc": 0.9, "intervals": {"auroc": [0.8, 0.95]}, "reasons": {"f1": "no alert"}}))
     {'auroc': 0.9, 'intervals.auroc.low': 0.8, 'intervals.auroc.high': 0.95}
     """
-    for name, value in values.items():
+    for said, value in values.items():
+        name = UNNAMED.sub("_", str(said))
         if isinstance(value, Mapping):
             yield from numbers(value, f"{prefix}{name}.")
         elif isinstance(value, list | tuple) and len(value) == 2:

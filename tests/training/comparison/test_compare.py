@@ -199,6 +199,8 @@ def test_consistency_is_asked_for_where_it_was_measured_or_must_be(found: Compar
     (tmp_path / "consistency.json").write_text(json.dumps({"share_equal": 0.9, "compared": 1000, "at": "2024-03-20"}))
     assert "0.9000 of 1,000 served values are equal" in shut(tmp_path, found)
     assert shut(tmp_path, found, Bounds(consistency=0.85, needs_consistency=True)) == ""
+    (tmp_path / "consistency.json").write_text(json.dumps({"share_equal": None, "compared": 0}))
+    assert "no served value was compared" in shut(tmp_path, found, Bounds(needs_consistency=True))
     (tmp_path / "consistency.json").write_text("[]")
     with pytest.raises(TrainingError, match=r"says no share_equal"):
         shut(tmp_path, found)
