@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from commands.event_tables import event_sources
-from commands.gates import event_gate
 from commands.loop.events import open_simulation
 from commands.loop.history import build_history
+from commands.loop.landing import land_checked
 from commands.loop.services import labels_of, read_services
 from commands.plan import read_plans
 from pipelines.batch.lake import DAY
@@ -30,9 +30,7 @@ def main() -> None:
     sources = event_sources(read_plans(workspace), labels_of(services))
     simulation = open_simulation(workspace.repo, sources)
     history = build_history(sources, simulation.history(), 0, 1, simulation)
-    for name, source in history.sources.items():
-        event_gate(workspace, source.table, source.required, history.events[name])
-    history.land()
+    land_checked(workspace, history)
     counts = ", ".join(f"{len(events):,} {name}" for name, events in history.events.items())
     print(
         f"{counts}: {(history.cut - history.start) // DAY} days from {simulation.first}, landed in {workspace.data / 'lake'}"

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 from commands.apply import apply
 from commands.backfill import backfill
 from commands.event_tables import event_sources
-from commands.gates import event_gate
 from commands.loop.decisions import Decisions, decisions_of, in_parts
 from commands.loop.events import load_events, open_simulation
 from commands.loop.feed import Feed
 from commands.loop.history import History, build_history
+from commands.loop.landing import land_checked
 from commands.loop.recording import Recorder, start_recorder
 from commands.loop.serve import Serving, start_serving
 from commands.loop.services import labels_of, read_services, served_names
@@ -121,9 +121,7 @@ class Run:
         if self.history is None:
             return
         with self.steps.step("lake, checked by Great Expectations") as step:
-            for name, source in self.history.sources.items():
-                event_gate(self.workspace, source.table, source.required, self.history.events[name])
-            self.history.land()
+            land_checked(self.workspace, self.history)
             step.said = "no expectation failed; history landed by day"
 
     def prepare(self) -> None:

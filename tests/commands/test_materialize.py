@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -11,13 +12,14 @@ import pytest
 import redis
 
 from commands.apply import apply
-from commands.backfill import backfill
+from commands.backfill import backfill, check_lake
 from commands.event_tables import event_sources
 from commands.loop.events import conform, load_module
 from commands.loop.history import land_days
 from commands.loop.home import open_home
 from commands.materialize import materialize
 from commands.plan import read_plans
+from contract.checks import ColumnCheck
 from pipelines.batch.lake import DAY, micros
 from stores.online import OnlineStoreUnavailable
 from validation.gates.report import ValidationFailed
@@ -60,6 +62,19 @@ def test_a_failed_gate_names_the_rows_and_leaves_redis_as_it_was(tmp_path: Path)
         with pytest.raises(ValidationFailed, match=r"customer_velocity: 1 of .*(?s:.)*amount_count_24h.*customer_id="):
             materialize(lambda: spark, workspace, store, plans, until)
         assert {key: client.hgetall(key) for key in client.scan_iter()} == held
+
+        log = {file: file.read_bytes() for file in (workspace.data / "log").rglob("*.parquet")}
+        cut = {file: file.read_bytes() for file in workspace.state.rglob("*") if file.is_file()}
+        strict = [replace(plan, checks={"amount_max_24h": ColumnCheck(most=1.0)}) for plan in plans]
+        with pytest.raises(
+            ValidationFailed, match=r"customer_velocity: 1 of .*(?s:.)*between\(amount_max_24h\).*max_value=1"
+        ):
+            list(backfill(spark, workspace, strict, until - DAY, until))
+        spoil(workspace.data / "lake" / "transactions", "amount", -5.0)
+        with pytest.raises(ValidationFailed, match=r"transactions: 1 of .*(?s:.)*between\(amount\).*transaction_id="):
+            check_lake(workspace, plans, until - DAY, until)
+        assert {file: file.read_bytes() for file in (workspace.data / "log").rglob("*.parquet")} == log
+        assert {file: file.read_bytes() for file in workspace.state.rglob("*") if file.is_file()} == cut
 
         server.stop()
         with pytest.raises(OnlineStoreUnavailable, match=r"does not answer .*make redis"):
