@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup redis simulate apply diff plan backfill materialize refresh stream train retrain validate parity consistency serve key challenge compare promote rollback register experiment run status compact replay-dead-letters test test-fast check bench soak faults clean
+.PHONY: help setup redis simulate apply diff plan backfill materialize refresh stream train retrain validate data-docs parity consistency serve key challenge compare promote rollback register experiment run status compact replay-dead-letters test test-fast check bench soak faults clean
 
 PYTHON ?= $(or $(shell command -v python3.11),$(shell command -v python3),python3.11)
 VENV := .venv
@@ -71,8 +71,11 @@ train: setup  ## XGBoost on get_historical_features (SERVICE= TRAIN=from:to TEST
 retrain: setup  ## train on new days, compare, propose a challenger; for cron, or EVERY=1d (SERVICE= NEW_DAYS=7 PROMOTE=auto CLOCK=wall|event)
 	@$(PY) -m commands retrain
 
-validate: setup  ## Great Expectations on the lake and the feature logs
+validate: setup  ## Great Expectations on the lake and the feature logs (ENGINE=spark CLOCK=wall|event)
 	@$(PY) -m commands validate
+
+data-docs: setup  ## one page of all suites: newest results, and how they went before
+	@$(PY) -m commands data-docs
 
 parity: setup  ## hold Redis against the feature logs, value by value
 	@$(PY) -m commands parity

@@ -26,6 +26,7 @@ COMMANDS = {
     "train": "train and test a model",
     "retrain": "train on new days, and propose a challenger",
     "validate": "check events and feature logs",
+    "data-docs": "show what all suites found, and their trends",
     "parity": "hold online against offline",
     "consistency": "hold what was served against offline",
     "key": "make a key for a caller of the scoring service",

@@ -141,13 +141,13 @@ class _Judge:
         return self._finding("expect_day_rows_not_to_come_twice", (), f"at most {most:.0%}", bad, len(shares))
 
     def constants(self, name: str, column: ColumnDays) -> Finding:
-        """Find days on which a column has one value, where it had several on every day before."""
+        """Find days on which a column has one value, where it hardly ever had before."""
         bad = []
         for day in range(min(self._end, len(column.values))):
             before = self._before(day, column)
             if column.constant[day] and self._enough(day, column) and len(before) >= self._bounds.least_days:
                 rare = self._rare(column, before) * column.values[day]
-                if not column.constant[before].any() and rare >= self._bounds.least_values:
+                if column.constant[before].mean() < 0.2 and rare >= self._bounds.least_values:
                     bad.append((day, {"values": int(column.values[day])}))
         return self._finding("expect_column_to_vary_each_day", (name,), "", bad, self._end)
 
@@ -203,7 +203,7 @@ class _Judge:
         if len(week) >= 3:
             return [(float(np.median(week)), 1)]
         near = [int(rows) for rows in self._rows[max(0, day - 14) : day] if rows]
-        return [(float(np.median(week)), 2), (float(np.median(near)), 2)] if week else []
+        return [(float(np.median(some)), 2) for some in (week, near) if some] if week else []
 
     def _expected(self, day: int, typical: float) -> float:
         return self._usual[day][0][0] if self._usual[day] else typical

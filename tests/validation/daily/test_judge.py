@@ -69,6 +69,11 @@ def test_a_day_without_rows_is_missing_where_rows_are_usual() -> None:
     assert found(days(steady()), FIRST + MANY + 2) == {"expect_no_day_to_be_missing": ["2026-01-31", "2026-02-01"]}
 
 
+def test_a_feed_that_stopped_long_ago_is_missing_ever_since() -> None:
+    (gap,) = [one for one in judge_days(days(steady()), TableChecks(), (FIRST + MANY + 200) * DAY) if not one.success]
+    assert (gap.expectation, gap.unexpected) == ("expect_no_day_to_be_missing", 200)
+
+
 def test_the_day_that_is_under_way_is_not_judged() -> None:
     assert found(days(steady({MANY - 1: 3})), FIRST + MANY - 1) == {}
 
@@ -96,7 +101,12 @@ def test_a_column_that_stands_still_is_found_and_one_that_always_did_is_not() ->
     assert found(days(steady(), {"x": column(steady(), constant=constant)})) == {
         "expect_column_to_vary_each_day": ["2026-01-26"]
     }
-    assert found(days(steady(), {"x": column(steady(), constant=constant | (np.arange(MANY) == 3))})) == {}
+    often = np.arange(MANY) % 4 == 1
+    assert found(days(steady(), {"x": column(steady(), constant=often)})) == {}
+    dead = judge_days(
+        days(steady(), {"x": column(steady(), constant=np.arange(MANY) >= 25)}), TableChecks(), (FIRST + MANY) * DAY
+    )
+    assert [one.unexpected for one in dead if one.expectation == "expect_column_to_vary_each_day"] == [5]
 
 
 def test_a_rare_outcome_may_stay_away_for_a_day() -> None:

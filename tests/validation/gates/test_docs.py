@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
 
-from validation.gates.docs import write_docs
+from validation.gates.docs import write_docs, write_index
 from validation.gates.gate import check
 from validation.gates.report import Finding, Report
+from validation.gates.runs import KEPT, note_run, read_runs
 from validation.gates.suites import EventSpec, suite_for_events
 
 AT = datetime(2025, 5, 2, 9, 30, tzinfo=UTC)
@@ -48,7 +51,41 @@ def test_page_is_replaced_by_the_next_and_the_index_keeps_other_suites(tmp_path:
     index = (folder / "index.html").read_text("utf-8")
     assert "a.html" in index
     assert "b.html" in index
-    assert sorted(path.name for path in folder.iterdir()) == ["a.html", "a.json", "b.html", "b.json", "index.html"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        *("a.html", "a.json", "a.runs.jsonl", "b.html", "b.json", "b.runs.jsonl"),
+        "index.html",
+    ]
+
+
+def test_the_trend_tells_each_run_and_forgets_the_oldest(tmp_path: Path) -> None:
+    bad = Finding("expect_x", ("c",), "", False, "critical", 2, unexpected=1)
+    reports = [Report("b", 2, (bad,)), Report("b", 4, (replace(bad, severity="warning"),)), Report("b", 3, ())]
+    for number, report in enumerate(reports):
+        write_docs([report], tmp_path, AT + timedelta(hours=number))
+    page = (tmp_path / "reports/validation/b.html").read_text("utf-8")
+    assert re.findall(r'<i class="(\w+)" style="height: (\d+)%"', page) == [
+        ("failed", "50"),
+        ("warned", "100"),
+        ("passed", "75"),
+    ]
+    assert 'title="2025-05-02 09:30:00+00:00: failed, 2 rows, expect_x(c)"' in page
+    index = (tmp_path / "reports/validation/index.html").read_text("utf-8")
+    assert "failed, warned, passed" in index
+    runs = tmp_path / "reports/validation/b.runs.jsonl"
+    for hour in range(KEPT):
+        kept = note_run(runs, reports[2], AT + timedelta(days=1, hours=hour))
+    assert len(kept) == KEPT
+    assert {run.outcome for run in kept} == {"passed"}
+    assert read_runs(runs) == kept
+
+
+def test_the_index_opens_with_what_failed_and_shows_it(tmp_path: Path) -> None:
+    bad = Finding("expect_x", ("c",), "at most 3", False, "critical", 20, unexpected=1_234, of="days")
+    write_docs([Report("a", 1, ()), Report("b", 2, (bad,))], tmp_path, AT)
+    index = " ".join((tmp_path / "reports/validation/index.html").read_text("utf-8").split())
+    assert index.index("b.html") < index.index("a.html")
+    assert "<code>expect_x(c)</code> at most 3 : 1,234 of 20 days" in index
+    assert write_index(tmp_path / "nowhere") is None
 
 
 def test_values_are_shown_as_text_and_never_as_markup(tmp_path: Path) -> None:
