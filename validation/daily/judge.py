@@ -141,14 +141,18 @@ class _Judge:
         return self._finding("expect_day_rows_not_to_come_twice", (), f"at most {most:.0%}", bad, len(shares))
 
     def constants(self, name: str, column: ColumnDays) -> Finding:
-        """Find days on which a column has one value, where it hardly ever had before."""
+        """Find days on which a column has one value, where it hardly ever had before.
+
+        A column of which nearly all values are one and the same may do so by chance; nothing is said of it.
+        """
         bad = []
         for day in range(min(self._end, len(column.values))):
             before = self._before(day, column)
-            if column.constant[day] and self._enough(day, column) and len(before) >= self._bounds.least_days:
-                rare = self._rare(column, before) * column.values[day]
-                if column.constant[before].mean() < 0.2 and rare >= self._bounds.least_values:
-                    bad.append((day, {"values": int(column.values[day])}))
+            if not column.constant[day] or not self._enough(day, column) or len(before) < self._bounds.least_days:
+                continue
+            usual = column.varies[before].mean() > 0.8 or self._both(column, day, before) >= self._bounds.least_values
+            if usual and column.constant[before].mean() < 0.2:
+                bad.append((day, {"values": int(column.values[day])}))
         return self._finding("expect_column_to_vary_each_day", (name,), "", bad, self._end)
 
     def nulls(self, name: str, column: ColumnDays) -> Finding:
@@ -220,12 +224,12 @@ class _Judge:
         return bool(column.values[day] >= self._bounds.least_values)
 
     @staticmethod
-    def _rare(column: ColumnDays, before: Sequence[int]) -> float:
-        """Return the share of the rarer value of a column of 0 and 1 (so that none of it is no surprise), else 1."""
+    def _both(column: ColumnDays, day: int, before: Sequence[int]) -> float:
+        """Return how many of the rarer value a day of a column of 0 and 1 should have; 0.0 for other columns."""
         if (column.smallest, column.largest) != (0.0, 1.0):
-            return 1.0
+            return 0.0
         mean = float(np.mean(column.mean[list(before)]))
-        return min(mean, 1 - mean)
+        return min(mean, 1 - mean) * int(column.values[day])
 
     def _name(self, day: int) -> str:
         return str(date(1970, 1, 1) + timedelta(days=self._days.first + day))

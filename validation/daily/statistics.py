@@ -25,6 +25,7 @@ class ColumnDays:
     Attributes:
         values: Values that are no null.
         constant: Whether these are all the same; false where there is none.
+        varies: Whether they differ so much that no one of them makes up nearly all: their quartiles are apart.
         median: Their median, NaN where there is none or the column holds no quantity.
         mean: Their mean, likewise.
         largest: The largest of all days; NaN where the column holds no quantity.
@@ -33,6 +34,7 @@ class ColumnDays:
 
     values: Counts
     constant: npt.NDArray[np.bool_]
+    varies: npt.NDArray[np.bool_]
     median: Reals
     mean: Reals
     largest: float
@@ -92,9 +94,15 @@ def read_days(engine: Engine, timestamp: str, event_id: str, labels: Sequence[st
     names = [f"c{number}" for number in range(len(looked_at))]
     parts = ["day", "count(*)", "count(*) - count(DISTINCT mark)", f"sum(CAST(mark AS {dialect.whole}))", "max(t)"]
     for name, column in zip(looked_at, names, strict=True):
-        parts += [f"count({column})", f"min({column}) = max({column})"]
+        real = f"CAST({column} AS DOUBLE)"
+        place = (
+            real
+            if name in quantities
+            else f"CASE WHEN {column} IS NOT NULL THEN CAST({dialect.hash}({column}) AS DOUBLE) END"
+        )
+        low, high = (f"percentile_cont({share}) WITHIN GROUP (ORDER BY {place})" for share in (0.25, 0.75))
+        parts += [f"count({column})", f"min({column}) = max({column})", f"{low} < {high}"]
         if name in quantities:
-            real = f"CAST({column} AS DOUBLE)"
             parts += [f"median({real})", f"avg({real})", f"max({real})", f"min({real})"]
     time = dialect.column(timestamp)
     wanted = [f"{dialect.column(name)} AS {column}" for name, column in zip(looked_at, names, strict=True)]
@@ -124,10 +132,12 @@ def _arrange(found: Sequence[Sequence[Any]], looked_at: Sequence[str], quantitie
     for name in looked_at:
         real = name in quantities
         median, mean, most, least = (
-            spread(at + 2 + i, np.nan, "f8") if real else np.full(len(prints), np.nan) for i in range(4)
+            spread(at + 3 + i, np.nan, "f8") if real else np.full(len(prints), np.nan) for i in range(4)
         )
         ends = (float(np.nanmax(most)), float(np.nanmin(least))) if np.isfinite(most).any() else (np.nan, np.nan)
-        columns[name] = ColumnDays(spread(at, 0, "i8"), spread(at + 1, False, "?"), median, mean, *ends)
-        at += 6 if real else 2
+        columns[name] = ColumnDays(
+            spread(at, 0, "i8"), spread(at + 1, False, "?"), spread(at + 2, False, "?"), median, mean, *ends
+        )
+        at += 7 if real else 3
     newest = max(int(row[4]) for row in found)
     return Days(first, newest, spread(1, 0, "i8"), spread(2, 0, "i8"), prints, columns)

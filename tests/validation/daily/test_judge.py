@@ -17,9 +17,15 @@ MANY = 30
 
 
 def column(
-    values: Any, median: Any = np.nan, *, constant: Any = False, mean: Any = np.nan, ends: Any = (0, 9)
+    values: Any,
+    median: Any = np.nan,
+    *,
+    constant: Any = False,
+    varies: Any = True,
+    mean: Any = np.nan,
+    ends: Any = (0, 9),
 ) -> ColumnDays:
-    arrays = (np.broadcast_to(one, MANY) for one in (constant, median, mean))
+    arrays = (np.broadcast_to(one, MANY) for one in (constant, varies, median, mean))
     return ColumnDays(np.asarray(values), *arrays, ends[1], ends[0])
 
 
@@ -110,8 +116,10 @@ def test_a_column_that_stands_still_is_found_and_one_that_always_did_is_not() ->
 
 
 def test_a_rare_outcome_may_stay_away_for_a_day() -> None:
-    rare = column(steady(), 0.0, constant=np.arange(MANY) == 25, mean=0.01, ends=(0, 1))
-    often = column(steady(), 0.0, constant=np.arange(MANY) == 25, mean=0.4, ends=(0, 1))
+    still = np.arange(MANY) == 25
+    rare = column(steady(), 0.0, constant=still, varies=False, mean=0.01, ends=(0, 1))
+    often = column(steady(), 0.0, constant=still, varies=False, mean=0.4, ends=(0, 1))
+    assert found(days(steady(), {"code": column(steady(), 0.0, constant=still, varies=False, ends=(0, 3))})) == {}
     assert found(days(steady(), {"sold": rare})) == {}
     assert "expect_column_to_vary_each_day" in found(days(steady(), {"sold": often}))
 
