@@ -65,7 +65,7 @@ refresh: setup  ## batch views up to date at their slide, log and Redis; for cro
 stream: setup  ## Bytewax: keep Redis fresh (MILLRACE_BROKER= CLOCK=wall|event COLD=1 FRESH=1 FEATURE_LOG=1 WORKERS= SHARDS=)
 	@$(PY) -m commands stream
 
-train: setup  ## XGBoost on get_historical_features (SERVICE= TRAIN=from:to TEST=from:to HISTORY=1 TRIALS=30 TRIALS_ON=ray COSTS= ALIAS=challenger)
+train: setup  ## XGBoost on get_historical_features (SERVICE= TRAIN=from:to TEST=from:to HISTORY=1 TRIALS=30 TRIALS_ON=ray COSTS= ALIAS=challenger FROM_SERVED=1)
 	@$(PY) -m commands train
 
 retrain: setup  ## train on new days, compare, propose a challenger; for cron, or EVERY=1d (SERVICE= NEW_DAYS=7 PROMOTE=auto CLOCK=wall|event)

@@ -77,7 +77,8 @@ def read_leak_bounds() -> LeakBounds:
 def read_options(env: Mapping[str, str] | None = None) -> TrainingOptions:
     """Read TRAIN and TEST (spans of days such as `2018-07-25:2018-08-01`, the end open), or TRAIN_DAYS and TEST_DAYS;
     HISTORY (1: train on all days there are before the gap), TRIALS, FOLDS and TRIALS_ON of a search, NEGATIVES (the share of
-    them that is fitted to), KNOWN_SINCE (a day), COSTS, SEGMENT, THRESHOLD, K, LIMIT, SEED and ALIAS.
+    them that is fitted to), KNOWN_SINCE (a day), COSTS, SEGMENT, THRESHOLD, K, LIMIT, SEED and ALIAS; FROM_SERVED (1: rows
+    as they were served).
 
     Raises:
         SettingError: One of TRAIN and TEST is missing, or a number is not one.
@@ -106,6 +107,7 @@ def read_options(env: Mapping[str, str] | None = None) -> TrainingOptions:
         folds=read_whole("FOLDS", 4),
         trials_on=env.get("TRIALS_ON") or None,
         negatives=read_number("NEGATIVES", 1.0) if env.get("NEGATIVES") else None,
+        from_served=env.get("FROM_SERVED", "") not in ("", "0"),
     )
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from training.data.dataset import TrainingSet
 from training.data.known_keys import without_known_positives
-from training.data.label_events import read_label_events
+from training.data.rows import TrainingRows
 from training.data.split import TemporalSplit
 from training.data.task import TrainingTask
 from training.fitting.fitted import FALLBACK_THRESHOLD, FittedModel
@@ -61,9 +61,10 @@ def evaluate(
     fitted: FittedModel,
     training: TrainingSet,
     asked: TrainingSet,
+    source: TrainingRows,
 ) -> Evaluation:
     """Measure a model that was fitted to `training` on the rows of `asked` that count."""
-    tested = rows_that_count(task, split, options.known_since, training, asked)
+    tested = rows_that_count(task, split, options.known_since, training, asked, source)
     raw = fitted.raw(tested.matrix)
     scores = fitted.calibrated(raw)
     if task.predicts == "regression":
@@ -99,7 +100,12 @@ def evaluate(
 
 
 def rows_that_count(
-    task: TrainingTask, split: TemporalSplit, known_since: datetime | None, training: TrainingSet, asked: TrainingSet
+    task: TrainingTask,
+    split: TemporalSplit,
+    known_since: datetime | None,
+    training: TrainingSet,
+    asked: TrainingSet,
+    source: TrainingRows,
 ) -> TrainingSet:
     """Leave out what a test would be too easy with: lists that training has seen a part of, keys that are known to be positive.
 
@@ -110,7 +116,7 @@ def rows_that_count(
     if task.drop_known is None:
         return asked
     since = known_since or split.train_from
-    events = read_label_events(task, since, split.test_to, [task.drop_known])
+    events = source.labels(since, split.test_to, task.drop_known)
     stay = without_known_positives(
         asked.frame,
         events,

@@ -36,6 +36,7 @@ class TrainingOptions:
         folds: How many folds it tries them on.
         trials_on: `ray`, where trials run as tasks of a Ray cluster; here when None.
         negatives: The share of a binary model's negatives that is fitted to; that of `params` when None.
+        from_served: Whether rows are recorded decisions with the features as they were served, in place of point-in-time joins.
 
     Raises:
         TrainingError: The threshold is not a probability, or the alias cannot be one.
@@ -58,6 +59,7 @@ class TrainingOptions:
     folds: int = 4
     trials_on: str | None = None
     negatives: float | None = None
+    from_served: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""

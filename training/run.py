@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from contract.model_aliases import promote, set_alias
-from training.data.dataset import build_training_set
-from training.data.label_events import label_span
+from training.data.rows import JoinedRows, ServedRows, TrainingRows
 from training.data.split import TemporalSplit, default_split
 from training.data.task import TrainingTask
 from training.evaluate import evaluate
@@ -65,12 +64,14 @@ def train(
     params = options.params or default_params(task.predicts)
     if options.negatives is not None:
         params = replace(params, negatives=options.negatives)
-    split = choose_split(task, options)
-    folds = folds_of(task, options, split)
+    source: TrainingRows = ServedRows(workspace.data, task) if options.from_served else JoinedRows(store, task)
+    split = choose_split(task, options, source)
+    folds = folds_of(task, options, split, source)
 
     first = min((fold.train_from for fold in folds), default=split.train_from)
-    say(f"1/5 {task.service}: training set of {min(first, split.train_from):%F} to {split.train_to:%F} (exclusive)")
-    rows = build_training_set(store, task, min(first, split.train_from), split.train_to, options.limit, split.test_from)
+    served = ", as served" if options.from_served else ""
+    say(f"1/5 {task.service}: training set of {min(first, split.train_from):%F} to {split.train_to:%F} (exclusive){served}")
+    rows = source.build(min(first, split.train_from), split.train_to, options.limit, split.test_from)
     training = rows.between(split.train_from, split.train_to) if first < split.train_from else rows
     say(f"    {len(training):,} rows, {training.positives:,} positive, {len(training.features)} features")
     if gate is not None:
@@ -82,7 +83,7 @@ def train(
             f"    search: {options.trials} trials on {len(folds)} folds, validated on the {split.test_days} days from {spans}"
         )
         file = workspace.state / "search" / f"{task.service}.db"
-        found = tune(task, options, split, folds, rows, params, file, say)
+        found = tune(task, options, split, folds, source, rows, params, file, say)
         params = found.params
     del rows
 
@@ -90,10 +91,10 @@ def train(
     fitted = fit_model(training, params, options.seed, options.threshold, cheapest_threshold(task, options))
 
     say(f"3/5 test set of {split.test_from:%F} to {split.test_to:%F} (exclusive)")
-    asked = build_training_set(store, task, split.test_from, split.test_to, options.limit)
+    asked = source.build(split.test_from, split.test_to, options.limit)
     if test_gate is not None:
         test_gate(training.frame, asked.frame)
-    evaluation = evaluate(task, split, options, fitted, training, asked)
+    evaluation = evaluate(task, split, options, fitted, training, asked, source)
 
     say("4/5 model and report")
     trained = Trained(
@@ -110,7 +111,7 @@ def train(
     return result
 
 
-def choose_split(task: TrainingTask, options: TrainingOptions) -> TemporalSplit:
+def choose_split(task: TrainingTask, options: TrainingOptions, source: TrainingRows) -> TemporalSplit:
     """Return the split that is asked for, else the last days there are labels for.
 
     Raises:
@@ -118,7 +119,7 @@ def choose_split(task: TrainingTask, options: TrainingOptions) -> TemporalSplit:
     """
     split = options.split
     if split is None:
-        first, last = label_span(task)
+        first, last = source.span()
         days = (last - first).days + 1 if options.history else options.train_days
         split = default_split(last, task.known_after, days, options.test_days, first)
     split.require_gap(task.known_after)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from training.data.dataset import TrainingSet
 from training.data.folds import temporal_folds
-from training.data.label_events import label_span
+from training.data.rows import TrainingRows
 from training.data.split import TemporalSplit
 from training.data.task import TrainingTask
 from training.evaluate import rows_that_count
@@ -25,11 +25,13 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 
-def folds_of(task: TrainingTask, options: TrainingOptions, split: TemporalSplit) -> tuple[TemporalSplit, ...]:
+def folds_of(
+    task: TrainingTask, options: TrainingOptions, split: TemporalSplit, source: TrainingRows
+) -> tuple[TemporalSplit, ...]:
     """Return the folds of a run, the newest first; none where nothing is searched for."""
     if not options.trials:
         return ()
-    return temporal_folds(split, task.known_after, options.folds, label_span(task)[0], history=options.history)
+    return temporal_folds(split, task.known_after, options.folds, source.span()[0], history=options.history)
 
 
 def tune(
@@ -37,6 +39,7 @@ def tune(
     options: TrainingOptions,
     split: TemporalSplit,
     folds: tuple[TemporalSplit, ...],
+    source: TrainingRows,
     rows: TrainingSet,
     start: ModelParams,
     file: Path,
@@ -49,6 +52,7 @@ def tune(
         options: How.
         split: That of the run.
         folds: From `folds_of`.
+        source: Where rows come from.
         rows: The training set of all their days.
         start: What is fitted without a search.
         file: Where studies are kept.
@@ -57,7 +61,7 @@ def tune(
     Raises:
         TrainingError: No fold can be learned from.
     """
-    parts = [_fold_rows(task, options, split, fold, rows, start) for fold in folds]
+    parts = [_fold_rows(task, options, split, fold, source, rows, start) for fold in folds]
     asked = Search(options.trials, options.seed, file, study_name(task, options, folds, rows, start))
     if options.trials_on != "ray":
         return search(parts, start, asked, say)
@@ -93,6 +97,7 @@ def _fold_rows(
     options: TrainingOptions,
     split: TemporalSplit,
     fold: TemporalSplit,
+    source: TrainingRows,
     rows: TrainingSet,
     start: ModelParams,
 ) -> FoldRows:
@@ -100,5 +105,5 @@ def _fold_rows(
     valid = rows.between(fold.test_from, fold.test_to)
     # Known keys leave a fold as they leave the test: those that were positive as long before its first day.
     since = None if options.known_since is None else fold.test_from - (split.test_from - options.known_since)
-    counted = rows_that_count(task, fold, since, train, valid)
+    counted = rows_that_count(task, fold, since, train, valid, source)
     return FoldRows.of(train, counted, start.negatives, options.seed)

@@ -22,6 +22,7 @@ from commands.plan import read_plans
 from pipelines.batch.compute import compute_log
 from pipelines.plan import ViewPlan
 from pipelines.stream.online_sink import ShardRows
+from serving.recording.outcomes import Outcome, OutcomeRecord
 from serving.scoring.build import SetupReader, build_scorers
 from serving.scoring.decision_record import DecisionRecord
 from serving.scoring.scorer import Scorer
@@ -123,6 +124,20 @@ class Shop:
         )
         shutil.rmtree(self.workspace.log("habits"), ignore_errors=True)
         FeatureLog("habits", self.workspace.log("habits")).append(log, "event_timestamp")
+
+    def label(self, orders: list[Order]) -> None:
+        """Land what became of orders: dear ones are sent back."""
+        table = pa.Table.from_pylist(orders, ORDER)
+        returned = pc.cast(pc.greater(table["price"], 45.0), pa.int64())
+        land(self.workspace.lake("returns"), table.append_column("is_returned", returned))
+
+    def tell(self, outcomes: dict[str, float], known_at: datetime) -> None:
+        """Tell outcomes of decisions."""
+        told = OutcomeRecord.open(self.workspace.data, SERVICE)
+        assert told.append(
+            [Outcome(one, value, None, micros(known_at)) for one, value in outcomes.items()], micros(known_at)
+        )
+        assert told.close().written
 
     def change_in_redis(self, user: str, feature: str, value: int) -> None:
         """Overwrite a stored value, as Feast lays it out."""

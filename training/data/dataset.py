@@ -120,10 +120,7 @@ def build_training_set(
         TrainingError: There are no label events in the span, an on-demand function fails, or the offline store lost rows
             or returned an infinite value.
     """
-    events = read_label_events(declared, start, end, known_by=known_by)
-    if limit is not None and limit < len(events):
-        chosen = np.linspace(0, len(events) - 1, max(limit, 1)).astype("int64")
-        events = events.iloc[chosen].reset_index(drop=True)
+    events = spread(read_label_events(declared, start, end, known_by=known_by), limit)
     entities = _entity_frame(declared, events)
     with told_by_view(declared.service):
         joined = store.get_historical_features(
@@ -135,7 +132,7 @@ def build_training_set(
         **read_provenance(joined.schema),
     }
     features = _in_order(declared, joined, len(events))
-    numbers = {name: _numbers(declared.service, name, features[name]) for name in declared.features}
+    numbers = {name: as_numbers(declared.service, name, features[name]) for name in declared.features}
     return TrainingSet(
         service=declared.service,
         frame=pd.concat([events, pd.DataFrame(numbers, index=events.index)], axis=1),
@@ -194,7 +191,19 @@ def _in_order(declared: TrainingTask, joined: pa.Table, rows: int) -> pd.DataFra
     return features if in_order else features.iloc[np.argsort(given)].reset_index(drop=True)
 
 
-def _numbers(service: str, name: str, values: pd.Series[float]) -> npt.NDArray[np.float64]:
+def spread(rows: pd.DataFrame, limit: int | None) -> pd.DataFrame:
+    """Return at most `limit` rows, spread evenly, renumbered from 0; all when None."""
+    if limit is None or limit >= len(rows):
+        return rows
+    return rows.iloc[np.linspace(0, len(rows) - 1, max(limit, 1)).astype("int64")].reset_index(drop=True)
+
+
+def as_numbers(service: str, name: str, values: pd.Series[float]) -> npt.NDArray[np.float64]:
+    """Return a feature's values as a model reads them: NaN where missing.
+
+    Raises:
+        TrainingError: One is infinite.
+    """
     numbers: npt.NDArray[np.float64] = values.to_numpy(dtype="float64", na_value=np.nan)
     infinite = int(np.isinf(numbers).sum())
     if infinite:

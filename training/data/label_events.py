@@ -76,7 +76,7 @@ def read_label_events(
             f"{declared.service}: no label events in [{start:%F}, {end:%F}) of {declared.source}; {_dates(declared)}."
         )
     events[declared.timestamp] = pd.to_datetime(events[declared.timestamp], utc=True).dt.as_unit("us")
-    events[declared.label] = _checked(declared, events[declared.label])
+    events[declared.label] = checked_labels(declared, events[declared.label])
     once = events.drop_duplicates(declared.event_id)
     return once.sort_values([declared.timestamp, declared.event_id], kind="stable", ignore_index=True)
 
@@ -113,8 +113,12 @@ def label_span(declared: TrainingTask) -> tuple[datetime, datetime]:
     return min(aware), max(aware)
 
 
-def _checked(task: TrainingTask, labels: pd.Series[Any]) -> pd.Series[Any]:
-    """Return labels in the type of what is predicted."""
+def checked_labels(task: TrainingTask, labels: pd.Series[Any]) -> pd.Series[Any]:
+    """Return labels in the type of what is predicted.
+
+    Raises:
+        TrainingError: One is not what the service predicts.
+    """
     if task.predicts == "regression":
         good = np.isfinite(labels.astype("float64"))
     elif task.predicts == "ranking":
