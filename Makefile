@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup redis simulate apply diff plan backfill materialize refresh stream train retrain validate data-docs parity consistency serve key challenge compare promote rollback register experiment run status compact replay-dead-letters test test-fast check bench soak faults clean
+.PHONY: help setup redis simulate apply diff plan backfill materialize refresh stream train retrain validate data-docs parity consistency drift serve key challenge compare promote rollback register experiment run status compact replay-dead-letters test test-fast check bench soak faults clean
 
 PYTHON ?= $(or $(shell command -v python3.11),$(shell command -v python3),python3.11)
 VENV := .venv
@@ -82,6 +82,9 @@ parity: setup  ## hold Redis against the feature logs, value by value
 
 consistency: setup  ## recompute what was served, say what differs and why; fails below MIN_EQUAL=0.99 (SERVICE= FROM= TO= SAMPLE= SEED=)
 	@$(PY) -m commands consistency
+
+drift: setup  ## a day of what was served against what was trained on; fails where a column has drifted (SERVICE= DAY= VERSION= ALPHA=0.01)
+	@$(PY) -m commands drift
 
 serve: setup  ## Ray Serve: POST /v1/score (PORT=)
 	@$(PY) -m serving $(if $(PORT),--port $(PORT))

@@ -29,6 +29,7 @@ COMMANDS = {
     "data-docs": "show what all suites found, and their trends",
     "parity": "hold online against offline",
     "consistency": "hold what was served against offline",
+    "drift": "hold a served day against what was trained on",
     "key": "make a key for a caller of the scoring service",
     "challenge": "name a version of a model, for an experiment",
     "compare": "compare a challenger with the champion on the same rows",

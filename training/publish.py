@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from contract.model_file import save_model
+from contract.reference import write_reference
 from training.data.dataset import TrainingSet
 from training.data.split import TemporalSplit
 from training.data.task import TrainingTask
@@ -21,6 +22,7 @@ from training.fitting.search import Found
 from training.measures.contributions import explain
 from training.measures.days import by_day
 from training.options import TrainingOptions
+from training.reference import reference_of
 from training.reports.report import write_report
 from training.result import Count, FeatureUse, Tested, TrainResult
 from workspace.workspace import Workspace
@@ -100,6 +102,7 @@ def publish(workspace: Workspace, trained: Trained) -> TrainResult:
         contributions=tuple(rows.contributions.ranked()) if rows.contributions else (),
         search=trained.found,
     )
+    write_reference(model.path.parent, reference_of(training, asked, tested, evaluation.scores))
     write_report(result, rows, [model.path.with_name("report.html"), latest])
     return result
 

@@ -70,7 +70,9 @@ def train(
 
     first = min((fold.train_from for fold in folds), default=split.train_from)
     served = ", as served" if options.from_served else ""
-    say(f"1/5 {task.service}: training set of {min(first, split.train_from):%F} to {split.train_to:%F} (exclusive){served}")
+    say(
+        f"1/5 {task.service}: training set of {min(first, split.train_from):%F} to {split.train_to:%F} (exclusive){served}"
+    )
     rows = source.build(min(first, split.train_from), split.train_to, options.limit, split.test_from)
     training = rows.between(split.train_from, split.train_to) if first < split.train_from else rows
     say(f"    {len(training):,} rows, {training.positives:,} positive, {len(training.features)} features")

@@ -107,6 +107,16 @@ BREAKER_REFUSED: Final = Family(
 MODEL: Final = Family(
     "millrace_model_info", "gauge", "Which model scores.", ("service", "alias", "version"), merge="max"
 )
+DRIFT: Final = Family(
+    "millrace_drift",
+    "gauge",
+    "How far a served day is from what was trained on: psi, ks, js or missing.",
+    ("service", "feature", "measure"),
+    merge="max",
+)
+DRIFT_ALERT: Final = Family(
+    "millrace_drift_alert", "gauge", "Whether a column has drifted: 1 or 0.", ("service", "feature"), merge="max"
+)
 LOG_WRITTEN: Final = Family(
     "millrace_decision_log_written_total", "counter", "Decisions written to the record.", ("service",)
 )
@@ -132,7 +142,7 @@ FAMILIES: Final = {
             MISSING,
         ),
         *(STALE, AGE, COMPLETE, CACHE, CACHE_BYTES, STORE, BREAKER_OPEN, BREAKER_OPENED, BREAKER_REFUSED, MODEL),
-        *(LOG_WRITTEN, LOG_DROPPED),
+        *(LOG_WRITTEN, LOG_DROPPED, DRIFT, DRIFT_ALERT),
     )
 }
 """All of them by name, in the order in which they are shown."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from contract.drift_report import newest_report
 from serving.metrics import families
 from serving.metrics.counts import Counts, Labels
 from serving.metrics.replica import Source
@@ -50,12 +52,33 @@ def record_source(service: str, record: DecisionRecord) -> Source:
     return set_numbers
 
 
-def _set_models(counts: Counts, service: str, versions: Mapping[str, str]) -> None:
-    numbers = counts.numbers(families.MODEL)
-    now: dict[Labels, float] = {(service, alias, version): 1.0 for alias, version in versions.items()}
+def drift_source(service: str, data: Path) -> Source:
+    """Return what sets the measures of the newest report of drift; of columns that it no longer has, none."""
+
+    def set_numbers(counts: Counts) -> None:
+        columns = (newest_report(data, service) or {}).get("columns", {})
+        measured: dict[Labels, float] = {
+            (service, name, measure): value
+            for name, one in columns.items()
+            for measure, value in one["measures"].items()
+        }
+        _replace(counts.numbers(families.DRIFT), service, measured)
+        alerts: dict[Labels, float] = {(service, name): float(bool(one["alerts"])) for name, one in columns.items()}
+        _replace(counts.numbers(families.DRIFT_ALERT), service, alerts)
+
+    return set_numbers
+
+
+def _replace(numbers: dict[Labels, float], service: str, now: Mapping[Labels, float]) -> None:
+    """Set a service's numbers, and remove those that are no more."""
     for gone in [labels for labels in numbers if labels[0] == service and labels not in now]:
         del numbers[gone]
     numbers.update(now)
+
+
+def _set_models(counts: Counts, service: str, versions: Mapping[str, str]) -> None:
+    now: dict[Labels, float] = {(service, alias, version): 1.0 for alias, version in versions.items()}
+    _replace(counts.numbers(families.MODEL), service, now)
 
 
 def _set_predictions(counts: Counts, service: str, told: Any) -> None:

@@ -16,7 +16,7 @@ from ray.serve.schema import LoggingConfig
 from contract.model_file import CURRENT
 from serving.config import ServingConfig
 from serving.metrics.replica import ReplicaMetrics
-from serving.metrics.sources import frontier_source, record_source, scorer_source
+from serving.metrics.sources import drift_source, frontier_source, record_source, scorer_source
 from serving.protocols.admission import Admission
 from serving.protocols.app import build_http_app
 from serving.protocols.http import HttpApp
@@ -88,6 +88,7 @@ class ScoringReplica:
         self._telemetry, self._metrics = open_telemetry(workspace.data, config, self._scorers, self._admission)
         for name, record in self._decisions.items():
             self._metrics.add_source(record_source(name, record))
+            self._metrics.add_source(drift_source(name, workspace.data))
         self._app = build_http_app(
             self._scorers,
             config.http,

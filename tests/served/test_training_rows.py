@@ -11,6 +11,7 @@ import pytest
 
 from commands.consistency import measure_service
 from commands.train import read_options, train_service
+from contract.reference import LABEL, SCORE, read_reference
 from training.data.rows import JoinedRows, ServedRows
 from training.data.split import TemporalSplit
 from training.data.task import TrainingTask, read_task
@@ -25,6 +26,10 @@ FIRST, END = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 5, tzinfo=UTC)
 @pytest.fixture
 def task(shop: Any) -> TrainingTask:
     return read_task(shop.store, SERVICE)
+
+
+def result_columns(shop: Any) -> list[str]:
+    return [name for name, _ in shop.scorer.service.features]
 
 
 def both(shop: Any, task: TrainingTask) -> tuple[Any, Any]:
@@ -102,6 +107,10 @@ def test_a_model_is_trained_on_what_was_served(shop: Any, draw: Any, monkeypatch
     assert result.train.rows > 50
     said = json.loads(result.model.with_name("report.json").read_text())["provenance"]
     assert {said[part]["from"] for part in ("train", "test")} == {"served decisions"}
+    reference = read_reference(shop.workspace.models, SERVICE, result.version)
+    assert list(reference) == [*result_columns(shop), SCORE, LABEL]
+    assert sum(reference["habits__price_count"].array()[:2].sum(axis=1)) == result.train.rows
+    assert reference[SCORE].array().sum() == result.test.rows
     assert read_options({"FROM_SERVED": "1"}).from_served
     assert not read_options({}).from_served
 
