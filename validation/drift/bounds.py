@@ -12,7 +12,7 @@ days know little. a is one day's probability of any false alarm, divided by the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import log, sqrt
 from typing import Final
@@ -32,7 +32,14 @@ PSI, KS, MISSING = "psi", "ks", "missing"
 LEAST: Final = {PSI: 0.01, KS: 0.02, MISSING: 0.01}
 """Smaller differences matter to nobody, however sure they are."""
 
-TESTS: Final = len(LEAST)
+MEASURES: Final[Mapping[str, Callable[[Counts, Counts], float]]] = {
+    PSI: psi,
+    KS: lambda reference, served: kolmogorov_smirnov(reference, served) ** 2,
+    MISSING: lambda reference, served: (missing_share(reference) - missing_share(served)) ** 2,
+}
+"""What grows with the square of a shift."""
+
+TESTS: Final = len(MEASURES)
 """How many tests are made of a column."""
 
 
@@ -49,56 +56,75 @@ class Bounded:
         return self.value > self.bound
 
 
-def bounded_measures(days: Counts, trained: int, served: Counts, alpha: float) -> dict[str, Bounded]:
-    """Return each measure of a served day with its bound; nothing is bounded by fewer than `FEWEST_DAYS` days.
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """How a reference's days differ without drift.
+
+    Attributes:
+        whole: The counts of the days that the distribution is that of, together.
+        days: How many days there are, of those with values.
+        own: By measure, what days differ by beyond chance; squared for KS and the missing share.
+    """
+
+    whole: Counts
+    days: int
+    own: Mapping[str, float]
+
+
+def noise_of(days: Counts, trained: int) -> Noise:
+    """Hold each day against the others.
 
     Args:
         days: The reference's counts by day, shape (days, bins + 1).
         trained: How many of the days, from the first on, the distribution is that of.
-        served: The served day's counts, shape (bins + 1,); at least one row.
-        alpha: How often, at most, each of these tests may alarm without drift.
     """
     whole = days[:trained].sum(axis=0)
-    filled = int((whole > 0).sum())
-    share = (whole[-1] + 1) / (whole.sum() + 2)
-    spread = share * (1 - share)
-    degrees = max(filled - 1, 1)
-    tests: dict[str, tuple[Callable[[Counts, Counts], float], float, float]] = {
-        PSI: (psi, degrees, float(stats.chi2.isf(alpha, degrees))),
-        KS: (lambda p, q: kolmogorov_smirnov(p, q) ** 2, KS_CHANCE, log(2 / alpha) / 2),
-        MISSING: (
-            lambda p, q: (missing_share(p) - missing_share(q)) ** 2,
-            spread,
-            spread * float(stats.norm.isf(alpha / 2)) ** 2,
-        ),
+    chance = _chance(whole)
+    excess: dict[str, list[float]] = {name: [] for name in MEASURES}
+    for at in np.flatnonzero(days.sum(axis=1)):
+        rest = whole - days[at] if at < trained else whole
+        if rest.sum():
+            by_chance = 1 / days[at].sum() + 1 / rest.sum()
+            for name, measure in MEASURES.items():
+                excess[name].append(measure(rest, days[at]) - chance[name] * by_chance)
+    return Noise(whole, len(excess[PSI]), {name: _above(found) for name, found in excess.items()})
+
+
+def bounded_measures(noise: Noise, served: Counts, alpha: float) -> dict[str, Bounded]:
+    """Return each measure of a served day with its bound; nothing is bounded by fewer than `FEWEST_DAYS` days.
+
+    Args:
+        noise: Of the reference.
+        served: The day's counts, shape (bins + 1,); at least one row.
+        alpha: How often, at most, each of these tests may alarm without drift.
+    """
+    chance = _chance(noise.whole)
+    quantile = {
+        PSI: float(stats.chi2.isf(alpha, chance[PSI])),
+        KS: log(2 / alpha) / 2,
+        MISSING: chance[MISSING] * float(stats.norm.isf(alpha / 2)) ** 2,
     }
+    by_chance = 1 / served.sum() + 1 / max(noise.whole.sum(), 1)
+    enough = noise.days >= FEWEST_DAYS
+    student = float(stats.t.isf(alpha / 2, noise.days - 1)) if enough else float("inf")
     found = {}
-    for name, (measure, mean, quantile) in tests.items():
-        value, bound = measure(whole, served), _bound(days, trained, served, measure, mean, quantile, alpha)
+    for name, measure in MEASURES.items():
+        value = measure(noise.whole, served)
+        bound = quantile[name] * by_chance + noise.own[name] * student**2 if enough else student
         if name != PSI:
             value, bound = sqrt(value), sqrt(bound)
         found[name] = Bounded(value, max(bound, LEAST[name]))
     return found
 
 
-def _bound(
-    days: Counts,
-    trained: int,
-    served: Counts,
-    measure: Callable[[Counts, Counts], float],
-    mean: float,
-    quantile: float,
-    alpha: float,
-) -> float:
-    whole = days[:trained].sum(axis=0)
-    sizes = days.sum(axis=1)
-    excess = []
-    for at in np.flatnonzero(sizes):
-        rest = whole - days[at] if at < trained else whole
-        if rest.sum():
-            excess.append(measure(rest, days[at]) - mean * (1 / sizes[at] + 1 / rest.sum()))
-    if len(excess) < FEWEST_DAYS:
-        return float("inf")
-    own = max(0.0, float(np.mean(excess) + np.std(excess, ddof=1) / sqrt(len(excess))))
-    student = float(stats.t.isf(alpha / 2, len(excess) - 1))
-    return quantile * (1 / served.sum() + 1 / whole.sum()) + own * student**2
+def _chance(whole: Counts) -> dict[str, float]:
+    """Return what chance adds to n times each measure, on the average."""
+    share = (whole[-1] + 1) / (whole.sum() + 2)
+    return {PSI: max(int((whole > 0).sum()) - 1, 1), KS: KS_CHANCE, MISSING: share * (1 - share)}
+
+
+def _above(excess: Sequence[float]) -> float:
+    """Return the mean and one standard error more; nothing below zero."""
+    if len(excess) < 2:
+        return 0.0
+    return max(0.0, float(np.mean(excess) + np.std(excess, ddof=1) / sqrt(len(excess))))

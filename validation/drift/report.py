@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from contract.drift_report import drift_folder
 from contract.reference import ColumnReference
-from validation.drift.bounds import FEWEST_DAYS, TESTS, bounded_measures
+from validation.drift.bounds import FEWEST_DAYS, TESTS, bounded_measures, noise_of
 from validation.drift.measures import Counts, jensen_shannon
 from validation.drift.served import ServedDay
 from validation.pages.page import write_page
@@ -60,7 +60,7 @@ def write_drift(data: Path, described: Mapping[str, Any]) -> Path:
 def _column(reference: ColumnReference, served: Counts, alpha: float) -> dict[str, Any]:
     days = reference.array()
     whole = days[: reference.trained].sum(axis=0)
-    found = bounded_measures(days, reference.trained, served, alpha)
+    found = bounded_measures(noise_of(days, reference.trained), served, alpha)
     return {
         "rows": int(served.sum()),
         "days": len(reference.days),

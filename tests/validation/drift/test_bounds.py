@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from contract.reference import column_reference
-from validation.drift.bounds import FEWEST_DAYS, Bounded, bounded_measures
+from validation.drift.bounds import FEWEST_DAYS, Bounded, bounded_measures, noise_of
 from validation.drift.measures import jensen_shannon, kolmogorov_smirnov, missing_share, psi
 
 ROWS, DAYS = 800, 14
@@ -33,7 +33,7 @@ def measured(
     values = np.concatenate([draw(random, ROWS) for _ in range(days)])
     names = np.repeat([f"2026-03-{day:02}" for day in range(1, days + 1)], ROWS)
     reference = column_reference("one", values, names, names > "2026-03-07")
-    return bounded_measures(reference.array(), reference.trained, reference.count(served), alpha)
+    return bounded_measures(noise_of(reference.array(), reference.trained), reference.count(served), alpha)
 
 
 @pytest.mark.parametrize("draw", [amounts, counts])
