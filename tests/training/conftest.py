@@ -54,6 +54,7 @@ def impressions() -> pd.DataFrame:
             "visitor_id": random.integers(0, 300, rows),
             "slot": random.integers(0, 4, rows),
             "bid": bids,
+            "page": np.arange(rows) // 8,
             "clicked": (random.uniform(0, 1, rows) < 0.05 + 0.3 * (bids > 1.2) * (ads % 2 == 0)).astype("int64"),
         }
     )
@@ -181,6 +182,7 @@ def declarations(data: Path) -> list[Any]:
 
     label = {"millrace.label": "clicks:clicked"}
     numbers = ad_activity[["views_1d", "click_rate", "is_new"]]
+    order = {"millrace.predicts": "ranking", "millrace.group": "page"}
     return [
         ad,
         clicks,
@@ -197,6 +199,10 @@ def declarations(data: Path) -> list[Any]:
         FeatureService(
             name="ads_v10", features=[numbers, bid_context], tags=label | {"millrace.drop_known": "visitor_id"}
         ),
+        FeatureService(
+            name="a_number", features=[numbers, bid_context], tags=label | {"millrace.predicts": "regression"}
+        ),
+        FeatureService(name="a_order", features=[numbers, bid_context], tags=label | order),
         FeatureService(name="lists_too", features=[ad_activity]),
         FeatureService(name="a_lists", features=[ad_activity], tags=label),
         FeatureService(name="a_nowhere", features=[numbers], tags={"millrace.label": "elsewhere:clicked"}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,13 @@ import pytest
 from commands.train import main
 from contract.model_aliases import read_aliases
 from contract.model_file import FILE, current_version, load_model
+from training.data.dataset import build_training_set
 from training.data.split import TemporalSplit
 from training.data.task import default_service, read_task
 from training.errors import TrainingError
+from training.evaluate import rows_that_count
 from training.fitting.model import ModelParams
+from training.measures.costs import Costs
 from training.options import TrainingOptions
 from training.reports.table import describe_training
 from training.result import TrainResult
@@ -25,13 +29,20 @@ from training.run import train
 
 NOW = datetime(2024, 3, 12, tzinfo=UTC)
 SPLIT = TemporalSplit.parse("2024-03-01:2024-03-06", "2024-03-07:2024-03-11")
+OPTIONS = tuple(field.name for field in fields(TrainingOptions))
 PARAMS = ModelParams(rounds=10, max_depth=3, nthread=1)
 
 
 def run(world: Any, service: str | None = None, **rest: Any) -> TrainResult:
-    options = {name: rest.pop(name) for name in ("split", "params", "threshold", "k", "limit", "alias") if name in rest}
+    options = {name: rest.pop(name) for name in OPTIONS if name in rest}
     task = read_task(world.store, service or default_service(world.store))
     return train(world.workspace, world.store, task, TrainingOptions(**options), **rest)
+
+
+@pytest.fixture(scope="module")
+def quick(build_ads: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The ads with our own offline store, which takes a fraction of the time."""
+    return build_ads(tmp_path_factory.mktemp("quick"), offline="stores.asof_offline.AsofOfflineStore")
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +127,48 @@ def test_importances_are_shares_of_the_gain(result: TrainResult) -> None:
     missing = {feature.name: feature.missing for feature in result.features}
     assert missing["bid_context__bid_now"] == 0
     assert missing["ad_activity__click_rate"] > missing["ad_activity__views_1d"] > 0
+
+
+@pytest.mark.parametrize(
+    ("service", "metrics"),
+    [
+        (
+            "ads_v2",
+            ["auroc", "average_precision", "log_loss", "brier", "f1", "ndcg_daily", "precision_at_k_daily", "cost"],
+        ),
+        ("a_number", ["mae", "rmse", "r2"]),
+        ("a_order", ["ndcg_5", "ndcg_10", "average_precision", "pairwise_loss"]),
+    ],
+)
+def test_every_kind_of_model_is_searched_for_and_measured_with_intervals(
+    quick: Any, tmp_path: Path, service: str, metrics: list[str]
+) -> None:
+    said: list[str] = []
+    split = TemporalSplit.parse("2024-03-01:2024-03-08", "2024-03-09:2024-03-11")
+    world = replace(quick, workspace=replace(quick.workspace, data=tmp_path))
+    options = {"history": True, "trials": 2, "folds": 2, "costs": Costs("bid", 0.2), "segments": ("slot",), "k": 10}
+    found = run(world, service, split=split, params=PARAMS, now=NOW, say=said.append, **options)
+    assert found.search is not None
+    assert (found.search.trials, len(found.search.values)) == ((2, 0), 2)
+    assert found.params == found.search.params
+    assert "validated on the 2 days from 2024-03-06, 2024-03-04" in "".join(said)
+    facts = json.loads(found.report.with_suffix(".json").read_text())
+    assert facts["search"]["measure"] == found.search.measure
+    for metric in metrics:
+        low, high = facts["metrics"]["intervals"][metric]
+        assert low <= facts["metrics"][metric] <= high
+        assert low < high
+    if service != "a_order":
+        assert [part["part"] for part in facts["segments"]] == ["0", "1", "2", "3"]
+    assert f"searched  2 trials, 0 given up early: {found.search.measure}" in describe_training(found)
+
+
+def test_known_keys_may_count_from_another_day_than_the_training_begins(quick: Any) -> None:
+    task = read_task(quick.store, "ads_v10")
+    asked = build_training_set(quick.store, task, SPLIT.test_from, SPLIT.test_to)
+    later = SPLIT.train_to - timedelta(days=1)
+    rows = [len(rows_that_count(task, SPLIT, since, asked, asked)) for since in (None, SPLIT.train_from, later)]
+    assert rows[0] == rows[1] < rows[2] < len(asked)
 
 
 def test_gate_that_refuses_stops_before_anything_is_written(build_ads: Callable[..., Any], tmp_path: Path) -> None:
