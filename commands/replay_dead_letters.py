@@ -111,7 +111,8 @@ def _mended(
     decoded = decode_events([letter.payload for letter in letters], table)
     for place, one in zip(decoded.rejected_at, decoded.rejected, strict=True):
         found.note(letters[place], "still wrong", one.reason)
-    faults = {row: why for row, (why, _) in find_faults(decoded.table, required, table.timestamp).items()}
+    found_faults = find_faults(decoded.table, required, table.timestamp, table.checks.columns)
+    faults = {row: why for row, (why, _) in found_faults.items()}
     ts = times(decoded.table[table.timestamp])
     for row in np.flatnonzero(ts > now + table.max_skew).tolist():
         faults.setdefault(row, f"{np.datetime64(int(ts[row]), 'us')} is still in the future")

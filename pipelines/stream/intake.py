@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from contract.checks import ColumnCheck
 from contract.durations import format_duration
 from pipelines.arrange import times
 from pipelines.plan import EventTable
@@ -19,6 +20,7 @@ from pipelines.stream.partition_time import PartitionTime, Times, Verdict
 from pipelines.stream.transport.base import Entries
 from pipelines.stream.transport.decoding import decode_events
 from pipelines.stream.transport.rejected import Rejected
+from pipelines.stream.unexpected import find_unexpected
 
 FLOOR: Final = 0
 CEILING: Final = int(datetime(2200, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
@@ -125,7 +127,7 @@ class Intake:
         decoded = decode_events(given.payloads, self.table)
         bad = dict(zip(decoded.rejected_at, decoded.rejected, strict=True))
         table, at = decoded.table, decoded.at
-        faults = find_faults(table, self.required, self.table.timestamp)
+        faults = find_faults(table, self.required, self.table.timestamp, self.table.checks.columns)
         if faults:
             bad |= {int(at[row]): Rejected(given.payloads[at[row]], *fault) for row, fault in faults.items()}
             keep = np.setdiff1d(np.arange(len(table)), list(faults))
@@ -188,8 +190,10 @@ def _given(waiting: Sequence[Waiting], entries: Entries, clock: int) -> _Given:
     return _Given(payloads, offsets, arrived)
 
 
-def find_faults(table: pa.Table, required: Sequence[str], timestamp: str) -> dict[int, tuple[str, str]]:
-    """Return by row what no event may have: no value where one is needed, a time that is none."""
+def find_faults(
+    table: pa.Table, required: Sequence[str], timestamp: str, checks: Mapping[str, ColumnCheck]
+) -> dict[int, tuple[str, str]]:
+    """Return by row what no event may have: no value where one is needed, a time that is none, a value that is not allowed."""
     faults: dict[int, tuple[str, str]] = {}
     for name in required:
         if table[name].null_count:
@@ -206,6 +210,8 @@ def find_faults(table: pa.Table, required: Sequence[str], timestamp: str) -> dic
                     faults.setdefault(row, (f"{_shown(int(ts[row]))} is before 1970", "too_old"))
                 for row in np.flatnonzero(ts >= CEILING).tolist():
                     faults.setdefault(row, (f"{_shown(int(ts[row]))} is not before 2200", "future"))
+    for row, fault in find_unexpected(table, checks).items():
+        faults.setdefault(row, fault)
     return faults
 
 

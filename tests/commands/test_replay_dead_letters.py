@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 
 from commands.replay_dead_letters import OUTCOMES, Replayed, read_file, read_reasons, replay_letters, topics_of
 from commands.settings import SettingError
+from contract.checks import ColumnCheck, TableChecks
 from pipelines.plan import EventTable, ViewPlan
 from pipelines.stream.dead_letters import DeadLetter
 from pipelines.stream.transport.base import TransportUnavailable
@@ -97,6 +98,22 @@ def test_what_is_still_wrong_stays_with_the_reason_and_may_go_back_later(
     assert outcomes(found)[bad.topic, "missing"][2] == 1
     assert found.examples[bad.topic, "missing"].startswith(why)
     assert bad.identity not in (tmp_path / "marks").read_text()
+
+
+def test_an_event_that_a_tag_forbade_goes_back_once_the_tag_allows_it(tmp_path: Path) -> None:
+    def replay_by(*users: str) -> tuple[Replayed, Sent]:
+        table = replace(TABLE, checks=TableChecks({"user": ColumnCheck(values=users)}))
+        sent = Sent()
+        tables = {"clicks": (table, ("at", "id", "user"))}
+        return replay_letters(
+            [letter(1, "unexpected", user="c")], tables, sent, tmp_path / "m", late=False, now=NOW
+        ), sent
+
+    found, sent = replay_by("a", "b")
+    assert (sent.events, found.examples["clicks", "unexpected"]) == ([], "user: c is none of a, b")
+    found, sent = replay_by("a", "b", "c")
+    assert [event["user"] for event in sent.events] == ["c"]
+    assert outcomes(replay_by("a", "b", "c")[0]) == {("clicks", "unexpected"): (0, 1, 0, 0)}
 
 
 def test_late_events_are_in_the_lake_and_go_back_only_when_asked_for(tmp_path: Path) -> None:

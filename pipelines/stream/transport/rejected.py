@@ -10,6 +10,7 @@ CODES: Final = {
     "future": "further ahead of the clock than `millrace.max_skew` allows",
     "too_old": "before 1970",
     "out_of_range": "a number or a time that its column's type cannot hold",
+    "unexpected": "a value that the tags of its table do not allow, such as `millrace.min.amount`",
     "missing": "no value in a column that every event must have",
     "wrong_type": "a value of another kind than its column",
     "not_json": "not one JSON object",

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contract.checks import ColumnCheck, TableChecks
 from pipelines.plan import EventTable
 from pipelines.stream.intake import CEILING, FLOOR, EventBatch, Intake
 from pipelines.stream.transport.base import Entries
@@ -133,6 +134,16 @@ def test_another_time_than_the_events_own_may_be_any_that_a_calendar_has() -> No
     batch = partition.take(Entries(payloads, None, "1", 4))
     assert [told.code for told in batch.rejected] == ["out_of_range"]
     assert [one.year for one in batch.events["born"].to_pylist()] == [1, 1899, 9999]
+
+
+def test_a_value_that_the_tags_do_not_allow_goes_neither_to_views_nor_to_the_lake() -> None:
+    checks = TableChecks({"user": ColumnCheck(values=("a", "b")), "id": ColumnCheck(1, 9, severity="warning")})
+    partition = intake()
+    partition.table = replace(partition.table, checks=checks)
+    good, other = event("2026-03-01T00:00:00Z", 1), event("2026-03-01T00:00:00Z", 77)
+    batch = partition.take(Entries([good, other.replace(b'"a"', b'"x"'), other], None, "3-0", 3))
+    assert [(one.code, one.reason) for one in batch.rejected] == [("unexpected", "user: x is none of a, b")]
+    assert batch.events["id"].to_pylist() == batch.landed["id"].to_pylist() == [1, 77]
 
 
 def test_a_rejected_event_says_where_it_lies() -> None:
