@@ -47,7 +47,7 @@ def rows_of(files: Sequence[str], spark: Callable[[], SparkSession] | None = Non
     import pyarrow.parquet as pq
 
     from validation.gates.engine import open_duckdb
-    from validation.gates.whole import ManyFiles
+    from validation.gates.whole import Many
 
     if spark is not None:
         from validation.spark.engine import open_spark_frame
@@ -59,4 +59,4 @@ def rows_of(files: Sequence[str], spark: Callable[[], SparkSession] | None = Non
         return partial(open_duckdb, ds.dataset([open_address(file)[1] for file in files], filesystem=system))
     paths = tuple(Path(file) for file in files)
     few = not many and are_few(sum(pq.read_metadata(path).num_rows for path in paths))
-    return paths if few else ManyFiles(paths)
+    return paths if few else Many(paths)

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from validation.gates.engine import Engine
     from validation.gates.report import Finding, Report
     from validation.gates.rows import Source
-    from validation.gates.whole import ManyFiles
+    from validation.gates.whole import Many
     from validation.leakage.checks import LeakBounds
 
-    Rows: TypeAlias = Source | ManyFiles | Callable[[], AbstractContextManager[Engine]]
-    """Rows that Great Expectations looks at itself, many files, or what opens rows in an engine that does it in one pass."""
+    Rows: TypeAlias = Source | Many | Callable[[], AbstractContextManager[Engine]]
+    """Rows that Great Expectations looks at itself, many rows, or what opens rows in an engine that does it in one pass."""
 
 
 def feature_gate(workspace: Workspace, plan: ViewPlan, rows: Rows) -> Report:
@@ -212,16 +212,16 @@ def _require(
     """Check rows, in frames or where an engine has them, and what there is `more` if they are what they must be; conclude."""
     from validation.gates.engine import open_duckdb
     from validation.gates.gate import check
-    from validation.gates.whole import ManyFiles, check_here, check_whole
+    from validation.gates.whole import Many, check_here, check_whole
 
     if callable(rows):
         opened = rows
         with opened() as engine:
             report = check_whole(engine, suite)
     else:
-        source = rows.paths if isinstance(rows, ManyFiles) else rows
+        source = rows.rows if isinstance(rows, Many) else rows
         opened = partial(open_duckdb, source)
-        report = check_here(source, suite) if isinstance(rows, ManyFiles) else check(source, suite)
+        report = check_here(source, suite) if isinstance(rows, Many) else check(source, suite)
     if report.success and report.rows:
         with opened() as engine:
             report = report.with_findings(more(engine))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from commands.gates import event_gate
 from commands.loop.history import History
+from pipelines.batch.here import are_few
 from workspace.workspace import Workspace
 
 
@@ -13,6 +14,9 @@ def land_checked(workspace: Workspace, history: History) -> None:
     Raises:
         ValidationFailed: Events break an expectation; the lake is as it was.
     """
+    from validation.gates.whole import Many
+
     for name, source in history.sources.items():
-        event_gate(workspace, source.table, source.required, history.events[name])
+        events = history.events[name]
+        event_gate(workspace, source.table, source.required, events if are_few(len(events)) else Many(events))
     history.land()

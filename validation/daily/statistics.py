@@ -100,10 +100,9 @@ def read_days(engine: Engine, timestamp: str, event_id: str, labels: Sequence[st
             if name in quantities
             else f"CASE WHEN {column} IS NOT NULL THEN CAST({dialect.hash}({column}) AS DOUBLE) END"
         )
-        low, high = (f"percentile_cont({share}) WITHIN GROUP (ORDER BY {place})" for share in (0.25, 0.75))
-        parts += [f"count({column})", f"min({column}) = max({column})", f"{low} < {high}"]
+        parts += [f"count({column})", f"min({column}) = max({column})", dialect.quartiles.format(place)]
         if name in quantities:
-            parts += [f"median({real})", f"avg({real})", f"max({real})", f"min({real})"]
+            parts += [f"avg({real})", f"max({real})", f"min({real})"]
     time = dialect.column(timestamp)
     wanted = [f"{dialect.column(name)} AS {column}" for name, column in zip(looked_at, names, strict=True)]
     given = f"SELECT {', '.join([f'{dialect.micros.format(time)} AS t', *wanted])} FROM {engine.table} WHERE {time} IS NOT NULL"
@@ -131,13 +130,15 @@ def _arrange(found: Sequence[Sequence[Any]], looked_at: Sequence[str], quantitie
     columns, at = {}, 5
     for name in looked_at:
         real = name in quantities
-        median, mean, most, least = (
-            spread(at + 3 + i, np.nan, "f8") if real else np.full(len(prints), np.nan) for i in range(4)
+        low, median, high = (np.full(len(prints), np.nan) for _ in range(3))
+        for day, row in zip(place, found, strict=True):
+            low[day], median[day], high[day] = row[at + 2] or (np.nan, np.nan, np.nan)
+        mean, most, least = (
+            spread(at + 3 + i, np.nan, "f8") if real else np.full(len(prints), np.nan) for i in range(3)
         )
         ends = (float(np.nanmax(most)), float(np.nanmin(least))) if np.isfinite(most).any() else (np.nan, np.nan)
-        columns[name] = ColumnDays(
-            spread(at, 0, "i8"), spread(at + 1, False, "?"), spread(at + 2, False, "?"), median, mean, *ends
-        )
-        at += 7 if real else 3
+        median = median if real else np.full(len(prints), np.nan)
+        columns[name] = ColumnDays(spread(at, 0, "i8"), spread(at + 1, False, "?"), low < high, median, mean, *ends)
+        at += 6 if real else 3
     newest = max(int(row[4]) for row in found)
     return Days(first, newest, spread(1, 0, "i8"), spread(2, 0, "i8"), prints, columns)

@@ -22,6 +22,7 @@ class Dialect:
         quote: The mark around a column's name.
         micros: Gives a time in microseconds since the epoch, with {} for the time.
         escape: What stands before a quote, and before itself, in a text.
+        quartiles: Gives a list of a number's three quartiles, with {} for the number; near ones, where exact ones cost too much.
         hash: The function that makes a number of several values.
         whole: The type that holds sums of such numbers.
         types: What the engine calls each type of column, in upper case, by what Great Expectations calls it in pandas.
@@ -30,6 +31,7 @@ class Dialect:
     quote: str
     micros: str
     escape: str
+    quartiles: str
     hash: str
     whole: str
     types: Mapping[str, tuple[str, ...]]
@@ -71,6 +73,7 @@ DUCKDB: Final = Dialect(
     '"',
     "epoch_us({})",
     "'",
+    "quantile_cont({}, [0.25, 0.5, 0.75])",
     "hash",
     "HUGEINT",
     {

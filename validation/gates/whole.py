@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from validation.gates.compiled import Measure, RowRule, compile_expectation, is_null
@@ -23,10 +22,10 @@ _UNIQUE = (gxe.ExpectColumnValuesToBeUnique, gxe.ExpectCompoundColumnsToBeUnique
 
 
 @dataclass(frozen=True, slots=True)
-class ManyFiles:
-    """Names Parquet files on this machine that are too many for frames."""
+class Many:
+    """Marks rows on this machine, in memory or in files, that are too many for frames."""
 
-    paths: tuple[Path, ...]
+    rows: Source
 
 
 def check_whole(engine: Engine, suite: ExpectationSuite) -> Report:

@@ -17,6 +17,7 @@ SPARK: Final = Dialect(
     "`",
     "unix_micros(CAST({} AS TIMESTAMP))",
     "\\",
+    "percentile_approx({}, array(0.25, 0.5, 0.75), 500)",  # of a rank 0.2 % off at most; the exact one keeps all values
     "xxhash64",
     "DECIMAL(38, 0)",
     {

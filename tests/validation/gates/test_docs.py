@@ -88,6 +88,14 @@ def test_the_index_opens_with_what_failed_and_shows_it(tmp_path: Path) -> None:
     assert write_index(tmp_path / "nowhere") is None
 
 
+def test_a_report_of_another_version_is_left_out_until_it_is_checked_again(tmp_path: Path) -> None:
+    (page,) = write_docs([Report("a", 1, ())], tmp_path, AT)
+    page.with_name("before.json").write_text('{"suite": "before", "success": true, "findings": [{"blocking": true}]}')
+    index = write_index(tmp_path)
+    assert index is not None
+    assert "before" not in index.read_text("utf-8")
+
+
 def test_values_are_shown_as_text_and_never_as_markup(tmp_path: Path) -> None:
     row = {"sensor": "<script>alert(1)</script>"}
     finding = Finding("expect_x", ("sensor",), "", False, "critical", 1, unexpected=1, rows=(row,))
