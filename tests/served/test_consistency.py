@@ -73,6 +73,7 @@ def test_a_late_event_a_lagging_stream_and_a_changed_value_are_told_apart(shop: 
     assert (by_feature["habits__price_sum"]["causes"].get("value changed", 0), count["stale"] > 5) == (0, True)
     # The ratio rests on the mean, which is late and stale where the mean is, and not where only the count was changed.
     assert by_feature["against_habit__over_mean"]["causes"] == by_feature["habits__price_mean"]["causes"]
+    assert by_feature["against_habit__over_mean"]["stale"] > 5
     assert by_feature["articles__usual_price"]["share_equal"] == 1.0
 
 

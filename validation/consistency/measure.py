@@ -42,7 +42,8 @@ class Tally:
         different: Both have one, from rows of equal times or from a newer one served.
         missing: Only offline has one.
         extra: Only what was served has one.
-        stale: Both have one, and the row that was served is older than the one offline has for that instant.
+        stale: Both have one, and the row that was served, or an on-demand view was computed from, is older than the one
+            offline has for that instant.
         causes: Why values are not equal.
         examples: Some that are not: decision, instant, served, offline, cause.
     """
@@ -161,10 +162,11 @@ def _causes(
     good: Mapping[str, npt.NDArray[np.bool_]],
     explain: Explain | None,
 ) -> tuple[dict[str, npt.NDArray[np.object_]], dict[str, npt.NDArray[np.bool_]]]:
-    """Return, by feature, each decision's cause, and whether the row behind it is older than offline's."""
+    """Return, by feature, each decision's cause, and whether a row behind it is older than offline's."""
     causes: dict[str, npt.NDArray[np.object_]] = {}
     older: dict[str, npt.NDArray[np.bool_]] = {}
     differs: dict[str, npt.NDArray[np.bool_]] = {}
+    is_older: dict[str, npt.NDArray[np.bool_]] = {}
     by_view: dict[str, npt.NDArray[np.object_]] = {}
     for view in service.stored if served.num_rows else ():
         names = [name for one, _ in view.features if (name := f"{view.alias}__{one}") in good]
@@ -179,14 +181,15 @@ def _causes(
                 )
                 by_view[view.alias][unsure[late]] = LATE
         differs[view.alias] = wrong | (rows.served_at != rows.offline_at)
+        is_older[view.alias] = rows.is_older
         for name in names:
             causes[name], older[name] = by_view[view.alias], rows.is_older
     for computed in service.on_demand if served.num_rows else ():
         inputs = list(dict.fromkeys(alias for alias, _ in computed.inputs))
         cause = cause_of_inputs(len(served), [by_view[a] for a in inputs], [differs[a] for a in inputs])
-        never = np.zeros(len(served), bool)
+        stale = np.logical_or.reduce([np.zeros(len(served), bool), *(is_older[a] for a in inputs)])
         for one, _ in computed.outputs:
-            causes[f"{computed.name}__{one}"], older[f"{computed.name}__{one}"] = cause, never
+            causes[f"{computed.name}__{one}"], older[f"{computed.name}__{one}"] = cause, stale
     return causes, older
 
 

@@ -40,7 +40,7 @@ def describe_consistency(
         views.setdefault(name.partition("__")[0], []).append(tally)
     return {
         "service": service,
-        "at": at.astimezone(UTC).isoformat(),
+        "at": at.astimezone(UTC).isoformat(timespec="seconds"),
         "span": span,
         "bound": bound,
         **whole,

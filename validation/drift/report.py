@@ -41,7 +41,7 @@ def describe_drift(
         "service": service,
         "version": version,
         "day": served.day.isoformat(),
-        "at": at.astimezone(UTC).isoformat(),
+        "at": at.astimezone(UTC).isoformat(timespec="seconds"),
         "alpha": alpha,
         "decisions": served.decisions,
         "alerts": [name for name, one in columns.items() if one["alerts"]],
