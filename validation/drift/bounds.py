@@ -6,8 +6,8 @@ reference's own days tell. Each of them is held against the others, and what tha
     bound(n) = q(a) (1/n + 1/N) + B t(a)^2
 
 for a measure that grows with the square of a shift (PSI; KS and missing share squared). q(a) is what chance exceeds with a
-probability of a, t(a) Student's quantile for as many days as there are, and B stands one standard error above its estimate: few
-days know little. a is one day's probability of any false alarm, divided by the number of tests (Bonferroni).
+probability of a, t(a) Student's quantile for as many days as there are, and B stands above its estimate, the more the fewer days
+there are. a is one day's probability of any false alarm, divided by the number of tests (Bonferroni).
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ FEWEST_DAYS: Final = 4
 
 KS_CHANCE: Final = 0.25
 """What chance adds at most to n KS^2 where a shift decides at which value the largest difference is."""
+
+ERRORS: Final = 20.0
+"""By how many standard errors, times days, what days differ by is taken higher: chosen so that simulated days alarm as rarely as they
+should with five days as with twenty-eight (`python -m benchmarks.drift_rates`). What chance is subtracted leaves few days too little."""
 
 PSI, KS, MISSING = "psi", "ks", "missing"
 LEAST: Final = {PSI: 0.01, KS: 0.02, MISSING: 0.01}
@@ -124,7 +128,8 @@ def _chance(whole: Counts) -> dict[str, float]:
 
 
 def _above(excess: Sequence[float]) -> float:
-    """Return the mean and one standard error more; nothing below zero."""
+    """Return the mean and some standard errors more; nothing below zero."""
     if len(excess) < 2:
         return 0.0
-    return max(0.0, float(np.mean(excess) + np.std(excess, ddof=1) / sqrt(len(excess))))
+    errors = ERRORS / len(excess)
+    return max(0.0, float(np.mean(excess) + errors * np.std(excess, ddof=1) / sqrt(len(excess))))
