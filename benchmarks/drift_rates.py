@@ -2,7 +2,7 @@
 
 Simulated days of 20 columns (normal, long-tailed, whole and binary numbers, some with missing values). Each day all values of a column
 are a little larger or smaller, weekdays differ. With `--events`, a Parquet file with `event_timestamp`, `amount`, `customer_id` and
-`terminal_id`, also the real days of it: two weeks are the reference, the three weeks after them are looked at.
+`terminal_id`, also the days of it: two weeks are the reference, the three weeks after them are looked at.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def power(fault: str, rows: int, own: float, weekdays: float) -> float:
     return float(np.mean(found))
 
 
-def real_columns(path: str) -> pd.DataFrame:
+def file_columns(path: str) -> pd.DataFrame:
     """Return what a small model might read of each event, and its day."""
     events = pd.read_parquet(path, columns=["event_timestamp", "customer_id", "terminal_id", "amount"])
     at = events["event_timestamp"]
@@ -113,9 +113,9 @@ def real_columns(path: str) -> pd.DataFrame:
     )
 
 
-def real_rate(path: str) -> list[tuple[str, str, str, str]]:
-    """Return, by column and for all together, how many real days alarm."""
-    frame = real_columns(path)
+def file_rate(path: str) -> list[tuple[str, str, str, str]]:
+    """Return, by column and for all together, how many days of a file alarm."""
+    frame = file_columns(path)
     names = [name for name in frame if name != "day"]
     by_day = {day: of for day, of in frame.groupby("day")}
     days = sorted(by_day)
@@ -126,24 +126,31 @@ def real_rate(path: str) -> list[tuple[str, str, str, str]]:
             for day in days[start + 14 : start + 35]:
                 alarms[name].append(is_alarm(column, noise, by_day[day][name].to_numpy(float), len(names)))
     whole = np.logical_or.reduce([alarms[name] for name in names])
-    rows = [(f"real days, {name}", "14", f"{sum(found)}", f"{np.mean(found):.2%}") for name, found in alarms.items()]
+    rows = [
+        (f"days of the file, {name}", "14", f"{sum(found)}", f"{np.mean(found):.2%}") for name, found in alarms.items()
+    ]
     return [
         *rows,
-        (f"real days, any of {len(names)} columns ({len(whole)} days)", "14", f"{whole.sum()}", f"{whole.mean():.2%}"),
+        (
+            f"days of the file, any of {len(names)} columns ({len(whole)} days)",
+            "14",
+            f"{whole.sum()}",
+            f"{whole.mean():.2%}",
+        ),
     ]
 
 
 def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", help="a Parquet file of events, for rates on real days")
+    parser.add_argument("--events", help="a Parquet file of events, for rates on its days")
     asked = parser.parse_args()
     rows = []
     for name, own, weekdays, days, size in QUIET:
         alarms, of = quiet_rate(own, weekdays, days, size)
         rows.append((f"{name} ({of} days of {COLUMNS} columns)", f"{days}", f"{alarms}", f"{alarms / of:.2%}"))
     if asked.events:
-        rows += real_rate(asked.events)
+        rows += file_rate(asked.events)
     show_table(("without drift", "days of reference", "days that alarm", "share"), rows)
     print()
     for name, own, weekdays in (("days alike", 0.0, 0.0), ("days differ by 0.05, weekdays by 0.1", 0.05, 0.1)):
