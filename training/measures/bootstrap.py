@@ -1,7 +1,7 @@
 """Says how sure a measurement is: percentile intervals of resamples drawn with replacement.
 
 A statistic is a function of how often each row was drawn. So rows are sorted once and no resample is ever built, and two models
-that are measured with the same counts are compared pair by pair. Rows of one cluster (a card, a list of candidates) are
+that are measured with the same counts are compared pair by pair. Rows of one cluster (an account, a list of candidates) are
 drawn together: they are alike, and intervals that took them for independent would be too narrow.
 
 Source: Efron and Tibshirani, *An Introduction to the Bootstrap* (1993), chapter 13; Field and Welsh, *Bootstrapping clustered
@@ -34,7 +34,7 @@ def draw_counts(
     """Draw rows, or whole clusters of them, with replacement; return how often each row was drawn, (resamples, rows).
 
     >>> draw_counts(4, clusters=["a", "a", "b", "c"], resamples=2, seed=1).tolist()
-    [[1, 1, 1, 1], [1, 1, 2, 0]]
+    [[0, 0, 2, 1], [2, 2, 0, 1]]
 
     Args:
         rows: How many there are.
@@ -67,8 +67,8 @@ def point(statistic: Statistic, rows: int) -> dict[str, float]:
 def interval(draws: npt.NDArray[np.float64], level: float = 0.95) -> tuple[float, float] | None:
     """Return the bounds between which the share `level` of the defined draws lies; None when fewer than half are defined.
 
-    >>> interval(np.arange(101.0), level=0.9)
-    (5.0, 95.0)
+    >>> interval(np.arange(101.0), level=0.5)
+    (25.0, 75.0)
     """
     defined = draws[np.isfinite(draws)]
     if not len(defined) or len(defined) < len(draws) / 2:
