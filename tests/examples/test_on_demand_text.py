@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(params=["feature_repo", "examples/video"])
+@pytest.fixture(params=["feature_repo", "examples/video", "examples/cards"])
 def views(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[Any]]:
     """The views of a repo, having been through Feast's registry format."""
     from feast import OnDemandFeatureView

@@ -41,7 +41,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 def cards(page: Browser) -> dict[str, str]:
     found = json.loads(
         page.run(
-            "JSON.stringify([...document.querySelectorAll('#x-cards .card')].map(card => [card.firstChild.data,"
+            "JSON.stringify([...document.querySelectorAll('#x-boxes .card')].map(card => [card.firstChild.data,"
             " card.querySelector('b').textContent + ' | ' + card.querySelector('.quiet').textContent]))"
         )
     )
