@@ -1,4 +1,4 @@
-"""Reads what is known of each UTC day of a table in one pass: rows, a fingerprint, and of each column its median and spread."""
+"""Reads what is known of each UTC day of a table: rows, a fingerprint, and of each column its median and spread."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ _CATEGORIES: Final = ("VARCHAR", "BOOLEAN", "STRING")
 
 
 def read_days(engine: Engine, timestamp: str, event_id: str, labels: Sequence[str] = ()) -> Days | None:
-    """Read the days of an engine's table in one pass; None where no row has a time.
+    """Read the days of an engine's table in two passes, contents and columns; None where no row has a time.
 
     Args:
         engine: Where the rows are.
@@ -92,7 +92,20 @@ def read_days(engine: Engine, timestamp: str, event_id: str, labels: Sequence[st
     looked_at = [name for name, kind in named.items() if kind in (*_QUANTITIES, *_CATEGORIES)]
     # Under names of our own, for a table may call its columns anything.
     names = [f"c{number}" for number in range(len(looked_at))]
-    parts = ["day", "count(*)", "count(*) - count(DISTINCT mark)", f"sum(CAST(mark AS {dialect.whole}))", "max(t)"]
+    time = dialect.column(timestamp)
+    wanted = [f"{dialect.column(name)} AS {column}" for name, column in zip(looked_at, names, strict=True)]
+    chosen = ", ".join([f"{dialect.micros.format(time)} AS t", *wanted])
+    given = f"SELECT {chosen} FROM {engine.table} WHERE {time} IS NOT NULL"
+    dated = f"SELECT *, CAST(floor(t / {DAY}) AS BIGINT) AS day FROM ({given}) AS given"
+    mark = f"{dialect.hash}({', '.join([f't % {DAY}', *names])})"
+    marked = (
+        f"SELECT day, {mark} AS mark, count(*) AS times, max(t) AS newest FROM ({dated}) AS dated GROUP BY day, {mark}"
+    )
+    whole = f"sum(CAST(mark AS {dialect.whole}) * times)"
+    contents = engine.run(
+        f"SELECT day, sum(times), sum(times - 1), {whole}, max(newest) FROM ({marked}) AS marked GROUP BY day ORDER BY day"
+    )
+    parts = ["day"]
     for name, column in zip(looked_at, names, strict=True):
         real = f"CAST({column} AS DOUBLE)"
         place = (
@@ -103,15 +116,8 @@ def read_days(engine: Engine, timestamp: str, event_id: str, labels: Sequence[st
         parts += [f"count({column})", f"min({column}) = max({column})", dialect.quartiles.format(place)]
         if name in quantities:
             parts += [f"avg({real})", f"max({real})", f"min({real})"]
-    time = dialect.column(timestamp)
-    wanted = [f"{dialect.column(name)} AS {column}" for name, column in zip(looked_at, names, strict=True)]
-    given = f"SELECT {', '.join([f'{dialect.micros.format(time)} AS t', *wanted])} FROM {engine.table} WHERE {time} IS NOT NULL"
-    dated = f"SELECT *, CAST(floor(t / {DAY}) AS BIGINT) AS day FROM ({given}) AS given"
-    marked = f"SELECT *, {dialect.hash}({', '.join([f't % {DAY}', *names])}) AS mark FROM ({dated}) AS dated"
-    found = [
-        tuple(row)
-        for row in engine.run(f"SELECT {', '.join(parts)} FROM ({marked}) AS marked GROUP BY day ORDER BY day")
-    ]
+    of_columns = engine.run(f"SELECT {', '.join(parts)} FROM ({dated}) AS dated GROUP BY day ORDER BY day")
+    found = [(*one, *other[1:]) for one, other in zip(contents, of_columns, strict=True)]
     return _arrange(found, looked_at, quantities) if found else None
 
 
