@@ -19,11 +19,12 @@ Times = npt.NDArray[np.int64]
 NONE: Final = -1
 """The time of a row that is not there."""
 
-AWAY, AHEAD, LATE, LAG, ABSENT, EXPIRED, LOG_BEHIND, CHANGED, FUNCTION = (
+AWAY, AHEAD, LATE, LAG, NOT_REFRESHED, ABSENT, EXPIRED, LOG_BEHIND, CHANGED, FUNCTION = (
     "store away",
     "online ahead",
     "late event",
     "stream lag",
+    "not refreshed",
     "not online",
     "ttl",
     "log behind",
@@ -35,6 +36,7 @@ CAUSES: Final = {
     AHEAD: "Online had a row of after the request's own time: the request came late, or tells an old time.",
     LATE: "An event of before the request became known only after it was served.",
     LAG: "Offline has a row whose time had come, and the stream had not brought the view so far.",
+    NOT_REFRESHED: "Offline has a newer row of a view that no stream fills: the batch job had not brought it online.",
     ABSENT: "Online knew nothing of the entity, though the stream had passed: evicted, never materialized, or its first event came late.",
     EXPIRED: "The row was within the ttl on one side only: the view's ttl was another one.",
     LOG_BEHIND: "Online had a row that offline lacks: the log was not filled, or filled from other events.",
@@ -86,7 +88,8 @@ def causes_of(rows: ViewRows) -> npt.NDArray[np.object_]:
         (AWAY, rows.reason == "store_unavailable"),
         (AHEAD, served > rows.asked_at),
         (LATE, older & is_there & passed),
-        (LAG, older & (is_there | ((complete != NONE) & ~passed))),
+        (LAG, older & (complete != NONE) & ~passed),
+        (NOT_REFRESHED, older & is_there),
         (ABSENT, older),
         (EXPIRED, expired),
         (LOG_BEHIND, served > offline),

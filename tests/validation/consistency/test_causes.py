@@ -12,7 +12,7 @@ ASKED = 1000
 CASES = [
     (900, 950, 940, "", "stream lag"),
     (900, 950, 950, "", "late event"),
-    (900, 950, NONE, "", "stream lag"),  # no stream tells
+    (900, 950, NONE, "", "not refreshed"),  # no stream tells
     (900, 900, 990, "", "value changed"),
     (1001, 900, 990, "", "online ahead"),
     (900, 800, 990, "", "log behind"),
