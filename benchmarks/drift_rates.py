@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from commands.table import show_table
-from contract.reference import ColumnReference, column_reference
+from contract.reference import ColumnReference, RowDays, column_reference
 from validation.drift.bounds import TESTS, Noise, bounded_measures, noise_of
 
 ALPHA, COLUMNS = 0.01, 20
@@ -59,8 +59,10 @@ def draw_day(random: np.random.Generator, kind: int, day: int, own: float, weekd
 
 def refer(days: list[Values]) -> tuple[ColumnReference, Noise]:
     """Return the reference of days; the first half, at least seven, is trained on."""
-    names = np.repeat([f"{number:03}" for number in range(len(days))], [len(day) for day in days])
-    column = column_reference("one", np.concatenate(days), names, names >= f"{max(7, len(days) // 2):03}")
+    numbers = np.repeat(np.arange(len(days)), [len(day) for day in days])
+    column = column_reference(
+        "one", np.concatenate(days), RowDays.of(numbers.astype("datetime64[D]"), numbers >= max(7, len(days) // 2))
+    )
     return column, noise_of(column.array(), column.trained)
 
 

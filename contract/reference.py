@@ -26,6 +26,8 @@ SCORE, LABEL = "score", "label"
 """The columns of the model's scores on its test days, and of labels; all others are features, `view__feature`."""
 
 BINS: Final = 10
+EDGES_FROM: Final = 200_000
+"""About how many values the ends of bins are found from, spread evenly over the rows; all are counted."""
 
 Counts = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
@@ -88,27 +90,55 @@ def count_into(edges: Sequence[float], values: Values) -> Counts:
     return np.append(np.bincount(inside, minlength=len(edges) + 1), int((~finite).sum()))
 
 
-def column_reference(
-    name: str, values: Values, days: npt.NDArray[Any], tested: npt.NDArray[np.bool_]
-) -> ColumnReference:
+@dataclass(frozen=True, slots=True)
+class RowDays:
+    """The day of each row, numbered; the same for all columns of a training.
+
+    Attributes:
+        names: Days, ISO 8601: first those trained on, then those tested on.
+        trained: How many of them were trained on.
+        numbers: Shape (rows,): the place of each row's day in `names`.
+    """
+
+    names: tuple[str, ...]
+    trained: int
+    numbers: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, days: npt.NDArray[Any], tested: npt.NDArray[np.bool_]) -> RowDays:
+        """Number days.
+
+        Args:
+            days: Each row's day, `datetime64[D]`.
+            tested: Which rows tell only how much days differ; of the others is the distribution.
+        """
+        numbers = np.empty(len(days), np.int64)
+        names: list[str] = []
+        trained = 0
+        for part in (False, True):
+            of_part = tested == part
+            found, inverse = np.unique(days[of_part].astype("datetime64[D]"), return_inverse=True)
+            numbers[of_part] = inverse + len(names)
+            names += [str(day) for day in found]
+            trained = trained if part else len(names)
+        return cls(tuple(names), trained or len(names), numbers)
+
+
+def column_reference(name: str, values: Values, days: RowDays) -> ColumnReference:
     """Count a column by day.
 
     Args:
         name: Its name.
         values: Shape (rows,).
-        days: Each row's day, ISO 8601.
-        tested: Which rows tell only how much days differ; of the others is the distribution.
+        days: Of the rows.
     """
-    edges = edges_of(values[~tested])
-    found: list[tuple[str, tuple[int, ...]]] = []
-    trained = 0
-    for part in (False, True):
-        of_part = tested == part
-        for day in np.unique(days[of_part]):
-            counts = count_into(edges, values[of_part & (days == day)])
-            found.append((str(day), tuple(int(one) for one in counts)))
-        trained = trained or len(found)
-    return ColumnReference(name, edges, tuple(day for day, _ in found), tuple(counts for _, counts in found), trained)
+    trained = values[days.numbers < days.trained]
+    edges = edges_of(trained[:: len(trained) // EDGES_FROM + 1])
+    finite, bins = np.isfinite(values), len(edges) + 2
+    places = np.full(len(values), bins - 1)  # what is missing
+    places[finite] = np.searchsorted(np.asarray(edges, np.float64), values[finite], side="left")
+    counts = np.bincount(days.numbers * bins + places, minlength=len(days.names) * bins).reshape(-1, bins)
+    return ColumnReference(name, edges, days.names, tuple(map(tuple, counts.tolist())), days.trained)
 
 
 def write_reference(folder: Path, columns: Sequence[ColumnReference]) -> None:

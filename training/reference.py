@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from contract.reference import LABEL, SCORE, ColumnReference, column_reference
+from contract.reference import LABEL, SCORE, ColumnReference, RowDays, column_reference
 from training.data.dataset import TrainingSet
 
 
@@ -22,20 +22,21 @@ def reference_of(
         tested: The rows of them that were scored.
         scores: The model's answers for `tested`.
     """
-    days = np.concatenate([_days(training), _days(asked)])
-    is_test = np.arange(len(days)) >= len(training)
+    is_test = np.arange(len(training) + len(asked)) >= len(training)
+    days = RowDays.of(np.concatenate([_days(training), _days(asked)]), is_test)
     labels = np.concatenate([training.labels, asked.labels]).astype(np.float64)
+    fitted, later = training.matrix, asked.matrix
     columns = [
-        column_reference(name, np.concatenate([training.matrix[:, at], asked.matrix[:, at]]), days, is_test)
+        column_reference(name, np.concatenate([fitted[:, at], later[:, at]]), days)
         for at, name in enumerate(training.features)
     ]
-    never = np.zeros(len(tested), np.bool_)
+    scored = RowDays.of(_days(tested), np.zeros(len(tested), np.bool_))
     return [
         *columns,
-        column_reference(SCORE, scores.astype(np.float64), _days(tested), never),
-        column_reference(LABEL, labels, days, is_test),
+        column_reference(SCORE, scores.astype(np.float64), scored),
+        column_reference(LABEL, labels, days),
     ]
 
 
-def _days(rows: TrainingSet) -> npt.NDArray[np.str_]:
-    return rows.frame[rows.timestamp].dt.strftime("%Y-%m-%d").to_numpy(dtype=str)
+def _days(rows: TrainingSet) -> npt.NDArray[np.datetime64]:
+    return rows.frame[rows.timestamp].dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[D]")

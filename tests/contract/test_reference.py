@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contract.reference import ReferenceFileError, column_reference, edges_of, read_reference, write_reference
+from contract.reference import ReferenceFileError, RowDays, column_reference, edges_of, read_reference, write_reference
 
 
 def test_counts_are_kept_by_day_those_trained_on_first(tmp_path: Path) -> None:
     values = np.array([1.0, 2.0, np.nan, 2.0, 3.0, 9.0])
-    days = np.array(["d1", "d1", "d2", "d2", "d3", "d2"])
+    days = np.array([f"2026-03-0{day}" for day in (1, 1, 2, 2, 3, 2)], "datetime64[D]")
     tested = np.array([False, False, False, False, True, True])
-    column = column_reference("one", values, days, tested)
+    column = column_reference("one", values, RowDays.of(days, tested))
     assert column.edges == (1.0, 2.0)  # of the trained rows only
-    assert (column.days, column.trained) == (("d1", "d2", "d2", "d3"), 2)
+    assert (column.days, column.trained) == (("2026-03-01", "2026-03-02", "2026-03-02", "2026-03-03"), 2)
     assert column.array().tolist() == [[1, 1, 0, 0], [0, 1, 0, 1], [0, 0, 1, 0], [0, 0, 1, 0]]
     write_reference(tmp_path / "ads" / "v1", [column])
     assert read_reference(tmp_path, "ads", "v1") == {"one": column}

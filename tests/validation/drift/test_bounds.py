@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from contract.reference import column_reference
+from contract.reference import RowDays, column_reference
 from validation.drift.bounds import FEWEST_DAYS, Bounded, bounded_measures, noise_of
 from validation.drift.measures import jensen_shannon, kolmogorov_smirnov, missing_share, psi
 
@@ -31,8 +31,8 @@ def measured(
     random: np.random.Generator, draw: Draw, served: npt.NDArray[np.float64], days: int = DAYS, alpha: float = 1e-4
 ) -> dict[str, Bounded]:
     values = np.concatenate([draw(random, ROWS) for _ in range(days)])
-    names = np.repeat([f"2026-03-{day:02}" for day in range(1, days + 1)], ROWS)
-    reference = column_reference("one", values, names, names > "2026-03-07")
+    numbers = np.repeat(np.arange(days), ROWS)
+    reference = column_reference("one", values, RowDays.of(numbers.astype("datetime64[D]"), numbers >= 7))
     return bounded_measures(noise_of(reference.array(), reference.trained), reference.count(served), alpha)
 
 

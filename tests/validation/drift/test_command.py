@@ -15,7 +15,7 @@ import pytest
 from commands import drift
 from commands.drift import measure_day
 from contract.records import decisions_folder, outcomes_folder
-from contract.reference import LABEL, SCORE, column_reference, write_reference
+from contract.reference import LABEL, SCORE, RowDays, column_reference, write_reference
 from validation.drift.served import DriftError
 from workspace.workspace import Workspace
 
@@ -68,11 +68,9 @@ def workspace(tmp_path: Path) -> Workspace:
     made = Workspace(tmp_path / "repo", tmp_path / "data", tmp_path / "repo" / "feature_store.yaml")
     random = np.random.default_rng(2)
     days = [drawn(random) for _ in range(14)]
-    names = np.repeat([f"2026-03-{number:02}" for number in range(1, 15)], ROWS)
-    columns = [
-        column_reference(name, np.concatenate([day[name] for day in days]), names, names > "2026-03-07")
-        for name in days[0]
-    ]
+    dates = np.repeat(np.arange("2026-03-01", "2026-03-15", dtype="datetime64[D]"), ROWS)
+    rows = RowDays.of(dates, dates > np.datetime64("2026-03-07"))
+    columns = [column_reference(name, np.concatenate([day[name] for day in days]), rows) for name in days[0]]
     folder = made.models / "returns_v1" / "v1"
     write_reference(folder, columns)
     (folder.parent / "CURRENT").write_text("v1\n")
