@@ -16,6 +16,7 @@ from commands.train import main
 from contract.model_aliases import read_aliases
 from contract.model_file import FILE, current_version, load_model
 from training.data.dataset import build_training_set
+from training.data.rows import JoinedRows
 from training.data.split import TemporalSplit
 from training.data.task import default_service, read_task
 from training.errors import TrainingError
@@ -167,7 +168,8 @@ def test_known_keys_may_count_from_another_day_than_the_training_begins(quick: A
     task = read_task(quick.store, "ads_v10")
     asked = build_training_set(quick.store, task, SPLIT.test_from, SPLIT.test_to)
     later = SPLIT.train_to - timedelta(days=1)
-    rows = [len(rows_that_count(task, SPLIT, since, asked, asked)) for since in (None, SPLIT.train_from, later)]
+    source = JoinedRows(quick.store, task)
+    rows = [len(rows_that_count(task, SPLIT, since, asked, asked, source)) for since in (None, SPLIT.train_from, later)]
     assert rows[0] == rows[1] < rows[2] < len(asked)
 
 
