@@ -23,7 +23,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from benchmarks.handbook_lake import prepare_lake
-from training.data.dataset import TrainingSet, build_training_set
+from training.data.dataset import TrainingSet
+from training.data.rows import JoinedRows
 from training.data.split import DAY, TemporalSplit, read_day
 from training.data.task import TrainingTask, read_task
 from training.evaluate import rows_that_count
@@ -78,12 +79,13 @@ def main() -> int:
     prepare_lake(given.events, workspace)
     store = open_store(workspace)
     task = read_task(store, SERVICE)
-    rows = build_training_set(store, task, FIRST, WEEKS[-1] + WEEK)
-    params = search_again(task, rows, workspace, given.trials) if given.trials else CHOSEN
+    source = JoinedRows(store, task)
+    rows = source.build(FIRST, WEEKS[-1] + WEEK)
+    params = search_again(task, source, rows, workspace, given.trials) if given.trials else CHOSEN
     print(f"\n{'':36}" + "".join(f"{title:>24}" for title in METRICS.values()))
     show("published, a week, 08-08", dict(zip(METRICS, PUBLISHED["week"], strict=True)))
-    found = [measure("a week, 08-08", [test_week(task, rows, WEEKS[0], WEEKS[0] - 2 * WEEK, ModelParams())])]
-    tested = [test_week(task, rows, one, FIRST, params) for one in WEEKS]
+    found = [measure("a week, 08-08", [test_week(task, source, rows, WEEKS[0], WEEKS[0] - 2 * WEEK, ModelParams())])]
+    tested = [test_week(task, source, rows, one, FIRST, params) for one in WEEKS]
     for start, one in zip(WEEKS, tested, strict=True):
         found.append(measure(f"all history, {start:%m-%d}", [one]))
     show("published, a week, mean of four", dict(zip(METRICS, PUBLISHED["mean"], strict=True)))
@@ -94,24 +96,28 @@ def main() -> int:
     return 1 if leaks else 0
 
 
-def search_again(task: TrainingTask, rows: TrainingSet, workspace: Workspace, trials: int) -> ModelParams:
+def search_again(
+    task: TrainingTask, source: JoinedRows, rows: TrainingSet, workspace: Workspace, trials: int
+) -> ModelParams:
     """Search on the validation weeks, with rows up to the first test week's delay only; print what was found."""
     split = TemporalSplit(FIRST, WEEKS[0] - WEEK, WEEKS[0], WEEKS[0] + WEEK)
     options = TrainingOptions(split=split, history=True, trials=trials, known_since=WEEKS[0] - 2 * WEEK)
     before = rows.between(split.train_from, split.train_to)
     file = workspace.state / "search" / "model_quality.db"
-    found = tune(task, options, split, folds_of(task, options, split), before, START, file, print)
+    found = tune(task, options, split, folds_of(task, options, split, source), source, before, START, file, print)
     print(f"{found.measure} on the validation weeks: {found.value:.4f} {found.values}, without {found.without:.4f}")
     print(found.params)
     return found.params
 
 
-def test_week(task: TrainingTask, rows: TrainingSet, week: datetime, first: datetime, params: ModelParams) -> Week:
+def test_week(
+    task: TrainingTask, source: JoinedRows, rows: TrainingSet, week: datetime, first: datetime, params: ModelParams
+) -> Week:
     """Fit to the days from `first` on that end a delay before the week, and score what counts of the week."""
     began = time.perf_counter()
     training, asked = rows.between(first, week - WEEK), rows.between(week, week + WEEK)
     split = TemporalSplit(first, week - WEEK, week, week + WEEK)
-    counted = rows_that_count(task, split, week - timedelta(days=14), training, asked)
+    counted = rows_that_count(task, split, week - timedelta(days=14), training, asked, source)
     fitted = fit_model(training, params)
     said = f"{len(training):,} rows of {training.positives:,} positive; {fitted.calibrated_by.split(';')[0]}"
     print(f"  {first:%m-%d} to {week:%m-%d}: {said}; {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)

@@ -23,7 +23,7 @@ from training.measures.measured import Measured
 from training.measures.ranking import measure_ranking
 from training.measures.regression import measure_regression, of_errors
 from training.measures.segments import Segment, segment_table
-from training.measures.statistics import of_order
+from training.measures.statistics import of_order, only
 from training.options import TrainingOptions
 
 LEAST_FOR_SEGMENTS = 20
@@ -138,7 +138,7 @@ def _segments(
     def statistic(rows: npt.NDArray[np.int64]) -> Statistic:
         if task.predicts == "regression":
             return of_errors(tested.labels[rows], scores[rows])
-        return of_order(tested.labels[rows], scores[rows], options.k)
+        return only(of_order(tested.labels[rows], scores[rows]), "auroc", "average_precision")
 
     return tuple(
         part

@@ -15,7 +15,10 @@ import pytest
 from commands.train import main
 from contract.model_aliases import read_aliases
 from contract.model_file import FILE, current_version, load_model
+<<<<<<< HEAD
 from training.data.dataset import build_training_set
+=======
+>>>>>>> 515b999 (Parts of the rows show AUROC and average precision, under their titles; test and benchmark follow where rows come from)
 from training.data.rows import JoinedRows
 from training.data.split import TemporalSplit
 from training.data.task import default_service, read_task
@@ -159,6 +162,9 @@ def test_every_kind_of_model_is_searched_for_and_measured_with_intervals(
         low, high = facts["metrics"]["intervals"][metric]
         assert low <= facts["metrics"][metric] <= high
         assert low < high
+    if service == "ads_v2":
+        assert list(facts["segments"][0]["measured"]) == ["auroc", "average_precision"]
+        assert '<th class="number">Cost of a row</th>' in found.report.read_text()
     if service != "a_order":
         assert [part["part"] for part in facts["segments"]] == ["0", "1", "2", "3"]
     assert f"searched  2 trials, 0 given up early: {found.search.measure}" in describe_training(found)
@@ -166,7 +172,7 @@ def test_every_kind_of_model_is_searched_for_and_measured_with_intervals(
 
 def test_known_keys_may_count_from_another_day_than_the_training_begins(quick: Any) -> None:
     task = read_task(quick.store, "ads_v10")
-    asked = build_training_set(quick.store, task, SPLIT.test_from, SPLIT.test_to)
+    asked = JoinedRows(quick.store, task).build(SPLIT.test_from, SPLIT.test_to)
     later = SPLIT.train_to - timedelta(days=1)
     source = JoinedRows(quick.store, task)
     rows = [len(rows_that_count(task, SPLIT, since, asked, asked, source)) for since in (None, SPLIT.train_from, later)]

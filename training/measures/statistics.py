@@ -89,6 +89,16 @@ def together(*statistics: Statistic) -> Statistic:
     return lambda counts: {name: values for one in statistics for name, values in one(counts).items()}
 
 
+def only(statistic: Statistic, *names: str) -> Statistic:
+    """Return a statistic of some of its metrics."""
+
+    def some(counts: Counts) -> Draws:
+        found = statistic(counts)
+        return {name: found[name] for name in names}
+
+    return some
+
+
 def _hits_of_first(k: int, hits: Counts, rows: Counts, positive: Numbers) -> Counts:
     """Return how many of the first k rows drawn are positive; of the row with which k are reached only what is left to k."""
     last = np.minimum((rows < k).sum(axis=1), rows.shape[1] - 1)
