@@ -51,7 +51,10 @@ def test_a_run_says_what_the_version_was_trained_with_and_on(recorded: Trained) 
     assert metrics["auroc"] == report["metrics"]["auroc"]
     assert metrics["chance.auroc"] == 0.5
     assert (run.info.run_name, run.info.status) == (recorded.first, "FINISHED")
-    assert (files, model) == ({"model", "report.html", "report.json"}, {"model/MLmodel", f"model/{FILE}"})
+    assert (files, model) == (
+        {"model", "reference.json", "report.html", "report.json"},
+        {"model/MLmodel", f"model/{FILE}"},
+    )
     told = {one.tags[0].value: json.loads(one.dataset.profile)["rows"] for one in run.inputs.dataset_inputs}
     assert told["training"] == report["train"]["rows"]
     assert len({one.dataset.digest for one in run.inputs.dataset_inputs}) == 2
