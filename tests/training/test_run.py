@@ -15,10 +15,6 @@ import pytest
 from commands.train import main
 from contract.model_aliases import read_aliases
 from contract.model_file import FILE, current_version, load_model
-<<<<<<< HEAD
-from training.data.dataset import build_training_set
-=======
->>>>>>> 515b999 (Parts of the rows show AUROC and average precision, under their titles; test and benchmark follow where rows come from)
 from training.data.rows import JoinedRows
 from training.data.split import TemporalSplit
 from training.data.task import default_service, read_task
