@@ -149,8 +149,10 @@ class PartitionTime:
         return bool((ts <= before + self.max_skew).all())
 
     def _ticks_matter(self, ts: Times, ticks: Sequence[tuple[int, int]]) -> bool:
-        """Say whether a tick could make one of the events late that came after it."""
+        """Say whether a tick could make one of the events late that came after it, or is the first that tells of the time."""
         latest = max((t for _, t in ticks), default=None)
+        if latest is not None and self.now is None:
+            return True
         return latest is not None and bool(ts.min() < latest - self.known_after - 1 - IDLE - self.lateness)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipelines.stream.partition_time import IDLE, NEAR, WAITING, PartitionTime, Verdict
@@ -190,6 +190,7 @@ EVENTS = st.lists(
 )
 
 
+@example([START + SKEW, FAR], [1], [(0, 0)])  # the first time that is known is a tick's
 @given(EVENTS, st.lists(st.integers(1, 5)), st.lists(st.tuples(st.integers(0, 30), st.integers(0, 90)), max_size=3))
 def test_in_a_replay_nothing_depends_on_how_reads_were_cut(
     ts: list[int], sizes: list[int], raw_ticks: list[tuple[int, int]]
