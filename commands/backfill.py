@@ -68,7 +68,7 @@ def backfill(
 
 
 def _check_log(workspace: Workspace, spark: SparkSession, plan: ViewPlan, files: Sequence[str]) -> None:
-    feature_gate(workspace, plan, rows_of(files, (lambda: spark) if on_a_cluster() else None, many=True))
+    feature_gate(workspace, plan, rows_of(files, (lambda: spark) if on_a_cluster() else None, many=True), log=True)
 
 
 def check_lake(workspace: Workspace, plans: Sequence[ViewPlan], start: int, stop: int) -> None:

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     """Rows that Great Expectations looks at itself, many rows, or what opens rows in an engine that does it in one pass."""
 
 
-def feature_gate(workspace: Workspace, plan: ViewPlan, rows: Rows) -> Report:
-    """Check rows of a view, and write the page about it.
+def feature_gate(workspace: Workspace, plan: ViewPlan, rows: Rows, *, log: bool = False) -> Report:
+    """Check rows of a view, of its log or the newest ones, and write the page about these.
 
     Raises:
         ValidationFailed: An expectation failed; the message names it and the rows.
@@ -44,7 +44,8 @@ def feature_gate(workspace: Workspace, plan: ViewPlan, rows: Rows) -> Report:
     from validation.gates.suites import FeatureSpec, suite_for_features
 
     functions = {feature.name: feature.function for feature in plan.features}
-    spec = FeatureSpec(plan.view, plan.keys, functions, checks=plan.checks)
+    name = f"{plan.view}-log" if log else plan.view
+    spec = FeatureSpec(name, plan.keys, functions, checks=plan.checks)
     return _require(workspace, rows, suite_for_features(spec, load_expectations(workspace.repo).get(plan.view, ())))
 
 

@@ -80,7 +80,7 @@ def _checks(workspace: Workspace) -> Iterator[tuple[str, str, bool, Callable[[Ro
         gate = partial(event_gate, workspace, source.table, source.required, now=now, landed=True)
         yield f"events of {source.name}", source.table.lake, False, gate
     for plan in plans:
-        yield f"log of {plan.view}", plan.log, True, partial(feature_gate, workspace, plan)
+        yield f"log of {plan.view}", plan.log, True, partial(feature_gate, workspace, plan, log=True)
 
 
 def _now(tables: Sequence[EventTable]) -> int:

@@ -67,7 +67,7 @@ def test_a_failed_gate_names_the_rows_and_leaves_redis_as_it_was(tmp_path: Path)
         cut = {file: file.read_bytes() for file in workspace.state.rglob("*") if file.is_file()}
         strict = [replace(plan, checks={"amount_max_24h": ColumnCheck(most=1.0)}) for plan in plans]
         with pytest.raises(
-            ValidationFailed, match=r"customer_velocity: 1 of .*(?s:.)*between\(amount_max_24h\).*max_value=1"
+            ValidationFailed, match=r"customer_velocity-log: 1 of .*(?s:.)*between\(amount_max_24h\).*max_value=1"
         ):
             list(backfill(spark, workspace, strict, until - DAY, until))
         spoil(workspace.data / "lake" / "transactions", "amount", -5.0)

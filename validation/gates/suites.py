@@ -67,7 +67,7 @@ class FeatureSpec:
     """Declares the rows of a feature view.
 
     Attributes:
-        view: The view's name; the suite is called the same.
+        view: What the suite is called: the view, or its log.
         keys: Columns of the entity's key.
         features: Feature -> function, as declared, such as ``count``, ``last_n(10)`` or ``session_count(30min)``.
         timestamp: The column of the instant from which a row holds.
