@@ -134,8 +134,8 @@ def replay(
 ) -> tuple[int, int]:
     """Publish day by day up to the midnight `until`; return events published and values captured.
 
-    Twice a day, at some instant and just before midnight, the online store is looked at. At midnight `refresh` runs the
-    daily batch job, once the day's events are in the lake.
+    Twice a day, at some instant and just before midnight, the online store is looked at. At each midnight, the last among them,
+    `refresh` runs the daily batch job, once the day's events are in the lake.
     """
     published = captured = 0
     while feed.at < until:
@@ -150,6 +150,7 @@ def replay(
         stream.wait_until(midnight)
         say(f"  {(until - midnight) // DAY} days to go: {published:,} events, {captured:,} values noted")
     stream.wait_for_landing(feed)
+    refresh(feed.at)  # of the midnight that the live day begins with
     return published, captured
 
 
