@@ -3,7 +3,7 @@
 Both are measured with the same counts of draws, so what is hard for both does not count for or against either. What is drawn are
 clusters of rows that are alike (`training.measures.bootstrap`).
 
-Percentiles of draws are too narrow where few clusters have a positive: of equal models they call one better or worse in 10 to 15 %
+Percentiles of draws are too narrow where few clusters have a positive: of equal models they call one better or worse in 8 to 13 %
 of all tries with 8 to 15 such clusters, where 5 % are meant (`python -m benchmarks.paired_comparison`). So their ends are moved
 outwards by what Student's t and the divisor n - 1 ask for: Hesterberg, *What Teachers Should Know About the Bootstrap* (2015).
 """
