@@ -129,10 +129,10 @@ replay-dead-letters: setup  ## put rejected events back once they are mended (RE
 	@$(PY) -m commands replay-dead-letters
 
 test: setup  ## all tests: real Redis, Spark, Bytewax, Ray and HTTP (THOROUGH=1: many more drawn examples, other ones each time)
-	@$(PY) -m pytest $(if $(THOROUGH),--hypothesis-profile thorough) -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder --durations=10
+	@$(PY) -m pytest $(if $(THOROUGH),--hypothesis-profile thorough) -n $(or $(JOBS),3) --dist loadfile --no-loadscope-reorder --durations=10
 
 test-fast: setup  ## the tests that start none of them
-	@$(PY) -m pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder -m "not slow" --hypothesis-profile fast
+	@$(PY) -m pytest -n $(or $(JOBS),3) --dist loadfile --no-loadscope-reorder -m "not slow" --hypothesis-profile fast
 
 check: setup  ## format, lint, types and layers
 	@$(VENV)/bin/ruff format --check . && $(VENV)/bin/ruff check . && $(VENV)/bin/mypy && $(VENV)/bin/lint-imports

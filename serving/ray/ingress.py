@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 
 from serving.protocols.admission import Admission, Admitted
 from serving.protocols.request import Receive, Scope, Send
+from serving.ray.accept import accept_many
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -50,5 +51,9 @@ class Direct:
 
 
 def middlewares() -> list[Any]:
-    """Return what `RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH` asks for: each is put around those before it."""
+    """Return what `RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH` asks for: each is put around those before it.
+
+    It is called before the server that they are for is started.
+    """
+    accept_many()
     return [Middleware(Direct), Middleware(Admitted, lambda: _of_this_process.admission)]
