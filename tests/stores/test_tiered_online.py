@@ -51,7 +51,7 @@ def declared(tmp_path: Path) -> list[Any]:
 def build(feast_store: Callable[..., Any], redis_server: Any, dynamo: Any, proxy: Any) -> Callable[..., Any]:
     """Builds a tiered store, the DynamoDB behind the proxy: `build(clock="stream")`."""
 
-    def made(**hot: Any) -> Any:
+    def made(warm_timeout_ms: int = 1000, **hot: Any) -> Any:
         return feast_store(
             {
                 "type": "stores.tiered_online.MillraceTieredOnlineStore",
@@ -62,7 +62,7 @@ def build(feast_store: Callable[..., Any], redis_server: Any, dynamo: Any, proxy
                     "total_max_retry_attempts": 1,
                     "read_timeout": 2,
                 },
-                "warm_timeout_ms": 1000,
+                "warm_timeout_ms": warm_timeout_ms,
             }
         )
 
@@ -162,7 +162,7 @@ def test_while_redis_is_away_what_is_in_both_comes_from_the_warm_tier(
     now = micros(noon)
     monkeypatch.setattr(MillraceRedisOnlineStore, "now_us", staticmethod(lambda: now))
     with start_redis() as server:
-        store = build(connection_string=server.connection_string, clock=clock)
+        store = build(10_000, connection_string=server.connection_string, clock=clock)  # also on a busy machine
         store.apply(declared)
         for number, name in enumerate(NAMES):
             store.write_to_online_store(name, frame(noon, number))
