@@ -50,7 +50,10 @@ def picked_version(workspace: Workspace, service: str, default: str | None = Non
         return asked_version(workspace, service)
     versions = read_aliases(workspace.models, service)
     if alias not in versions:
-        raise ModelFileError(f"{service}: has no alias {alias}; there are {', '.join(versions)}.")
+        raise ModelFileError(
+            f"{service}: has no alias {alias}; there are {', '.join(versions)}. `make train SERVICE={service}` makes a"
+            f" challenger, `make challenge SERVICE={service} VERSION= ALIAS={alias}` names a version that is there."
+        )
     return versions[alias]
 
 
